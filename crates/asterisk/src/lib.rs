@@ -1,0 +1,1 @@
+//! SIP PUBLISH with Asterisk.

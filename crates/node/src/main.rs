@@ -1,0 +1,2 @@
+//! Presence node.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Bytes of Asterisk cluster events.
+#![no_std]

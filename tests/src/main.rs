@@ -1,0 +1,2 @@
+//! The lab tool.
+fn main() {}
