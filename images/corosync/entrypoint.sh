@@ -29,7 +29,7 @@ quorum {
 logging {
     to_stderr: yes
     to_syslog: no
-    timestamp: iso8601
+    timestamp: on
 }
 system {
     sched_rr: no
