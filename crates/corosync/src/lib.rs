@@ -1,1 +1,34 @@
-//! Closed process groups.
+//! Closed process groups (CPG) of [corosync](https://corosync.github.io/corosync/) for Rust.
+//!
+//! A *group* is a name that processes on the nodes of a corosync cluster join. Every member sees
+//! every message and every change of the membership in one total order. That is all, and it is enough to
+//! build replicated things on.
+//!
+//! - [`Session`] is what most programs want: a thread that stays in a group. It reconnects by itself, sends
+//!   in order, never has more in flight than corosync can take, and hands over [`Event`]s.
+//! - [`Cpg`] is one connection without any policy: `join`, `multicast`, `dispatch` that *returns* what came.
+//!
+//! The C library is loaded when the first connection is made (`libcpg.so.4`), not linked. So programs
+//! build, start and run their tests on machines that have never seen corosync, and a missing library is an
+//! [`Error`] that names the package to install.
+//!
+//! What libcpg does that its manual does not say, and what this crate does about it, is in the README.
+
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+pub use cpg::{Cpg, Incoming};
+pub use error::{CsError, Error};
+pub use group::{GroupName, GroupNameError, Member, Reason};
+pub use session::{Event, Full, Session};
+
+mod cpg;
+mod error;
+mod group;
+mod session;
+mod sys;
+mod window;
+mod worker;
