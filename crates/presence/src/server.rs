@@ -1,0 +1,126 @@
+//! A server of this node: an Asterisk without a cluster module that the node listens to and tells about the others.
+
+use crate::Eid;
+use crate::outbox::{Outbox, Word};
+use crate::output::{Outcome, ServerConfig};
+use core::time::Duration;
+
+/// The first wait before a word is sent again to a server that did not take it; doubled each time.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+
+/// The longest such wait.
+const RETRY_MAX: Duration = Duration::from_secs(16);
+
+/// One server and what it is still to be told.
+pub(crate) struct Server {
+    pub(crate) outbox: Outbox,
+    configured_eid: Option<Eid>,
+    /// The EID of its last report; kept while it is silent, so that what waits for it stays meant for it.
+    learned_eid: Option<Eid>,
+    /// Whether it has reported since it was last silent: only then its EID is taken.
+    reporting: bool,
+    alive: bool,
+    retry: Option<Retry>,
+}
+
+#[derive(Clone, Copy)]
+struct Retry {
+    at: Duration,
+    wait: Duration,
+}
+
+/// What a report's EID says about its server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Learned {
+    /// It goes on as before.
+    Nothing,
+    /// It reports for the first time, or again after a silence.
+    Reporting,
+    /// It has another EID than before.
+    Changed { before: Eid },
+}
+
+impl Server {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
+        Self {
+            // A publication is a chain of entity tags: one request at a time.
+            outbox: Outbox::new(1),
+            configured_eid: config.eid,
+            learned_eid: None,
+            reporting: false,
+            alive: false,
+            retry: None,
+        }
+    }
+
+    /// The server's EID, once it is known. Until then it is told nothing: a state under its own EID would
+    /// overwrite its own.
+    pub(crate) fn eid(&self) -> Option<Eid> {
+        self.configured_eid.or(self.learned_eid)
+    }
+
+    pub(crate) fn configured_eid(&self) -> Option<Eid> {
+        self.configured_eid
+    }
+
+    /// The EID under which the server's states stand in the table.
+    pub(crate) fn reporting_eid(&self) -> Option<Eid> {
+        self.learned_eid.filter(|_| self.reporting)
+    }
+
+    pub(crate) fn alive(&self) -> bool {
+        self.alive
+    }
+
+    /// The server reports with this EID.
+    pub(crate) fn learn(&mut self, eid: Eid) -> Learned {
+        let before = self.learned_eid.replace(eid);
+        let reporting = core::mem::replace(&mut self.reporting, true);
+        match before {
+            Some(before) if before != eid => Learned::Changed { before },
+            _ if reporting => Learned::Nothing,
+            _ => Learned::Reporting,
+        }
+    }
+
+    /// The server answers.
+    pub(crate) fn wake(&mut self) {
+        self.alive = true;
+        self.retry = None;
+    }
+
+    /// The server is gone: nothing is sent until it answers. Returns the EID whose states go with it.
+    pub(crate) fn silence(&mut self) -> Option<Eid> {
+        let eid = self.reporting_eid();
+        self.alive = false;
+        self.reporting = false;
+        eid
+    }
+
+    /// The next word for the server, when it may go out.
+    pub(crate) fn send(&mut self, now: Duration) -> Option<Word> {
+        let waits = self.retry.is_some_and(|retry| now < retry.at);
+        if self.alive && !waits { self.outbox.send(now) } else { None }
+    }
+
+    /// How the word in flight ended.
+    pub(crate) fn settle(&mut self, now: Duration, outcome: Outcome) {
+        match outcome {
+            Outcome::Accepted | Outcome::Rejected => {
+                self.outbox.drop_oldest();
+                self.retry = None;
+            }
+            Outcome::Unanswered => {
+                self.outbox.requeue();
+                let wait = self.retry.map_or(RETRY_MIN, |retry| (retry.wait * 2).min(RETRY_MAX));
+                self.retry = Some(Retry { at: now + wait, wait });
+            }
+        }
+    }
+
+    /// When a word that was not taken may be sent again.
+    pub(crate) fn retry_at(&self) -> Option<Duration> {
+        let waits = self.alive && !self.outbox.is_empty() && self.outbox.oldest_sent_at().is_none();
+        self.retry.filter(|_| waits).map(|retry| retry.at)
+    }
+}
