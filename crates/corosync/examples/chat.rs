@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::io::{self, BufRead};
+use std::thread;
 use std::time::Duration;
 
 use corosync_rs::{Event, Session};
@@ -13,7 +14,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let group = std::env::args().nth(1).unwrap_or_else(|| "chat".to_owned());
     let session = Session::spawn(group.parse()?, |event| println!("{}", describe(event)));
     for line in io::stdin().lock().lines() {
-        session.multicast(line?.into_bytes())?;
+        let mut line = line?.into_bytes();
+        while let Err(full) = session.multicast(line) {
+            line = full.0;
+            thread::sleep(Duration::from_millis(10));
+        }
     }
     session.leave(Duration::from_secs(2));
     Ok(())

@@ -176,20 +176,24 @@ impl CsError {
 
 /// What to do about `code` from `call`; empty where there is nothing to advise.
 fn hint(call: &str, code: CsError) -> String {
-    if code == CsError::Access {
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        return access_hint(uid, gid);
-    }
-    if code == CsError::Exist && call == "cpg_join" {
-        return "; another process with this process id is in the group already: two containers that share \
-                one corosync must share the pid namespace too, or each have a corosync of its own"
-            .to_owned();
-    }
-    if matches!(code, CsError::Library | CsError::NotExist) && call == "cpg_model_initialize" {
-        return "; is corosync running here? In a container, share the network and the IPC namespace with it"
-            .to_owned();
-    }
-    String::new()
+    let hint = match (code, call) {
+        (CsError::Access, _) => {
+            let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+            return access_hint(uid, gid);
+        }
+        (CsError::Library | CsError::NotExist, "cpg_model_initialize") => {
+            "; is corosync running here? In a container, share the network and the IPC namespace with it"
+        }
+        (CsError::Library | CsError::BadHandle, _) => {
+            "; the connection is gone: did corosync end or restart?"
+        }
+        (CsError::Exist, "cpg_join") => {
+            "; another process with this process id is in the group already: two containers that share \
+             one corosync must share the pid namespace too, or each have a corosync of its own"
+        }
+        _ => "",
+    };
+    hint.to_owned()
 }
 
 fn access_hint(uid: u32, gid: u32) -> String {
@@ -226,7 +230,7 @@ mod tests {
     #[test]
     fn a_missing_daemon_asks_whether_it_runs() {
         assert!(text("cpg_model_initialize", CsError::Library).contains("is corosync running here?"));
-        assert!(!text("cpg_dispatch", CsError::Library).contains("is corosync running here?"));
+        assert!(text("cpg_dispatch", CsError::Library).contains("did corosync end or restart?"));
     }
 
     #[test]
