@@ -16,13 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 fn messages_come_back_whole_and_in_order_after_joined() {
     let Some(group) = live_group("order") else { return };
     let (session, events) = spawn(&group);
-    let me = match next(&events) {
-        Event::Joined { me, members } => {
-            assert_eq!(members, [me]);
-            me
-        }
-        other => panic!("expected to have joined first, got {other:?}"),
-    };
+    let first = next(&events);
+    let Event::Joined { me, members } = first else { panic!("expected to have joined first, got {first:?}") };
+    assert_eq!(members, [me]);
     let mut delivered = 0_u32;
     for number in 0..5_000_u32 {
         while session.multicast(payload(number)).is_err() {
@@ -79,10 +75,9 @@ fn a_second_member_with_the_same_process_id_is_refused_and_told_why() {
     let (_session, events) = spawn(&group);
     assert!(matches!(next(&events), Event::Joined { .. }));
     let (_second, second_events) = spawn(&group);
-    match next(&second_events) {
-        Event::Down { error, .. } => assert_eq!(error.code(), Some(CsError::Exist)),
-        other => panic!("expected to be refused, got {other:?}"),
-    }
+    let first = next(&second_events);
+    let Event::Down { error, .. } = first else { panic!("expected to be refused, got {first:?}") };
+    assert_eq!(error.code(), Some(CsError::Exist));
 }
 
 fn spawn(group: &GroupName) -> (Session, Receiver<Event>) {
