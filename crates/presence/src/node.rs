@@ -1,12 +1,16 @@
 //! The node's decisions: every input ends here, every effect comes out of here.
 
+mod from_group;
+mod from_servers;
+mod withdrawal;
+
 use crate::group::Group;
-use crate::membership::{Member, Membership};
+use crate::membership::Membership;
 use crate::outbox::Word;
-use crate::output::{Config, Drop, Holder, Note, Outcome, Output, Refusal, ServerId};
-use crate::server::{Learned, Server};
-use crate::states::{Effect, States};
-use crate::{Change, DeviceState, Eid, Kind, Message, MessageCounts};
+use crate::output::{Config, Drop, Holder, Note, Output, ServerId};
+use crate::server::Server;
+use crate::states::States;
+use crate::{Change, Eid, Message};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -42,247 +46,6 @@ pub enum Wakeup {
     Absence,
     /// A server did not take a word.
     Retry(ServerId),
-}
-
-/// Inputs from the group.
-impl Node {
-    /// The node is in the group, which has these members, ourselves among them.
-    pub fn group_joined(&mut self, now: Duration, me: Member, members: Vec<Member>) {
-        self.note(Note::Joined { members: members.len() });
-        for eid in self.group.membership.join(me, members) {
-            self.retire(eid);
-        }
-        self.group.begin_sync(now);
-        self.told_equal.clear();
-        self.introduce();
-    }
-
-    /// Members have come or gone.
-    pub fn group_changed(&mut self, joined: &[Member], left: &[Member]) {
-        for &member in left {
-            let eids = self.group.membership.remove(member);
-            self.group.heard(member);
-            self.told_equal.retain(|(_, second)| *second != Holder::Member(member));
-            for &eid in &eids {
-                self.retire(eid);
-            }
-            self.note(Note::MemberLeft { member, eids });
-        }
-        for &member in joined {
-            self.group.membership.add(member);
-            self.note(Note::MemberJoined(member));
-        }
-        if !joined.is_empty() {
-            self.introduce();
-        }
-    }
-
-    /// The node is out of the group, or cannot come in.
-    pub fn group_lost(&mut self, now: Duration) {
-        if self.group.joined() {
-            self.note(Note::GroupLost);
-            self.group.lose(now);
-        }
-    }
-
-    /// A message was delivered, our own ones included, in the total order of the group.
-    pub fn deliver(&mut self, now: Duration, from: Member, message: Message) {
-        if Some(from) == self.group.membership.me() {
-            return self.confirm(now, &message);
-        }
-        if self.stopping {
-            return self.drop_for(Drop::Stopping);
-        }
-        match message {
-            Message::Aggregate { .. } => self.note(Note::Ignored(Kind::Aggregate)),
-            Message::Ping { eid } => self.note(Note::PingHeard { eid, member: from }),
-            Message::Discovery { eid, address, .. } => {
-                if self.claim(eid, from) && self.group.membership.introduce(from, &address) {
-                    self.push_to_group(Word::Discovery);
-                    self.group.heard(from);
-                    self.end_sync(now);
-                }
-            }
-            Message::Change { eid, change } => {
-                if self.claim(eid, from) {
-                    match self.states.enter(eid, &change) {
-                        Effect::News => self.tell_servers(eid, &change),
-                        Effect::Known => self.note(Note::Ignored(Message::Change { eid, change }.kind())),
-                        Effect::Full => self.drop_for(Drop::TableFull),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends a sign of life to the group, for an operator.
-    pub fn ping(&mut self) {
-        self.push_to_group(Word::Ping);
-    }
-
-    /// Says who we are and all that our servers say. The introduction comes last: it says that the rest is here.
-    fn introduce(&mut self) {
-        for eid in self.own_eids() {
-            for change in
-                self.states.of(eid).into_iter().flat_map(|server| server.changes()).collect::<Vec<_>>()
-            {
-                self.push_to_group(Word::Change { eid, change });
-            }
-        }
-        self.push_to_group(Word::Discovery);
-    }
-
-    fn confirm(&mut self, now: Duration, message: &Message) {
-        let word = match message {
-            Message::Change { eid, change } => Word::Change { eid: *eid, change: change.clone() },
-            Message::Discovery { .. } => Word::Discovery,
-            Message::Ping { .. } => Word::Ping,
-            Message::Aggregate { .. } => return,
-        };
-        let swallowed = self.group.confirm(&word.topic());
-        self.note_repeated(swallowed);
-        self.end_sync(now);
-    }
-
-    fn end_sync(&mut self, now: Duration) {
-        if let Some(silent) = self.group.end_sync(now) {
-            self.note(Note::Synced { silent });
-        }
-    }
-
-    /// Whether a member may speak for an EID; it may not when the EID is somebody else's.
-    fn claim(&mut self, eid: Eid, member: Member) -> bool {
-        let known = self.group.membership.speaker(eid) == Some(member);
-        if known {
-            return true;
-        }
-        if !self.group.membership.members().any(|(present, _)| present == member) {
-            self.drop_for(Drop::NotAMember);
-            return false;
-        }
-        let holder = match self.holder_here(eid) {
-            Some(holder) => holder,
-            None => match self.group.membership.claim(eid, member) {
-                Ok(()) => {
-                    self.note(Note::SpeakerLearned { eid, member });
-                    return true;
-                }
-                Err(speaker) => Holder::Member(speaker),
-            },
-        };
-        self.refuse_equal(eid, holder, Holder::Member(member));
-        false
-    }
-}
-
-/// Inputs from the servers of this node.
-impl Node {
-    /// A server states something of its own.
-    ///
-    /// # Errors
-    /// [`Refusal`] says why it is not taken; the table is untouched.
-    pub fn report(&mut self, server: ServerId, eid: Eid, change: Change) -> Result<(), Refusal> {
-        let verdict = self.admit(server, eid);
-        if let Err(refusal) = verdict {
-            self.drop_for(match refusal {
-                Refusal::EqualEid => Drop::EqualEid,
-                Refusal::WrongEid => Drop::WrongEid,
-                Refusal::Full => Drop::TableFull,
-                Refusal::Stopping => Drop::Stopping,
-            });
-            return Err(refusal);
-        }
-        self.learn(server, eid);
-        match self.states.enter(eid, &change) {
-            Effect::News => {
-                self.tell_servers(eid, &change);
-                self.push_to_group(Word::Change { eid, change });
-                Ok(())
-            }
-            Effect::Known => Ok(()),
-            Effect::Full => {
-                self.drop_for(Drop::TableFull);
-                Err(Refusal::Full)
-            }
-        }
-    }
-
-    /// A server wants to be told everything: it started anew, or lost what it knew.
-    pub fn resync(&mut self, server: ServerId) {
-        let Some(own) = self.server(server).eid() else { return };
-        let others: Vec<_> = self.states.eids().filter(|eid| *eid != own).collect();
-        let mut told = 0;
-        for eid in others {
-            for change in
-                self.states.of(eid).into_iter().flat_map(|states| states.changes()).collect::<Vec<_>>()
-            {
-                self.push_to_server(server, Word::Change { eid, change });
-                told += 1;
-            }
-        }
-        self.note(Note::Resync { server, states: told });
-    }
-
-    /// A server answers, for the first time or again.
-    pub fn server_alive(&mut self, server: ServerId) {
-        if self.server(server).alive() || self.stopping {
-            return;
-        }
-        self.note(Note::ServerAlive(server));
-        self.server(server).wake();
-        self.push_to_server(server, Word::Refresh);
-        self.resync(server);
-    }
-
-    /// A server is gone.
-    pub fn server_silent(&mut self, server: ServerId) {
-        if let Some(eid) = self.server(server).silence() {
-            self.note(Note::ServerSilent(server));
-            self.retire(eid);
-        }
-    }
-
-    /// The one thing in flight to a server ended.
-    pub fn published(&mut self, now: Duration, server: ServerId, outcome: Outcome) {
-        match outcome {
-            Outcome::Accepted => {}
-            Outcome::Rejected => self.note(Note::Rejected(server)),
-            Outcome::Unanswered => self.note(Note::Unanswered(server)),
-        }
-        self.server(server).settle(now, outcome);
-    }
-
-    /// Whether a server's report under this EID may be taken.
-    fn admit(&mut self, server: ServerId, eid: Eid) -> Result<(), Refusal> {
-        if self.stopping {
-            return Err(Refusal::Stopping);
-        }
-        if self.server(server).configured_eid().is_some_and(|configured| configured != eid) {
-            return Err(Refusal::WrongEid);
-        }
-        let holder = match self.holder_here(eid) {
-            Some(Holder::Server(holder)) if holder == server => None,
-            Some(holder) => Some(holder),
-            None => self.group.membership.speaker(eid).map(Holder::Member),
-        };
-        match holder {
-            None => Ok(()),
-            Some(holder) => {
-                self.note_equal(eid, holder, Holder::Server(server));
-                Err(Refusal::EqualEid)
-            }
-        }
-    }
-
-    fn learn(&mut self, server: ServerId, eid: Eid) {
-        match self.server(server).learn(eid) {
-            Learned::Nothing => return,
-            Learned::Reporting => {}
-            Learned::Changed { before } => self.retire(before),
-        }
-        self.note(Note::ServerLearned { server, eid });
-        self.resync(server);
-    }
 }
 
 /// Time, effects and the way out.
@@ -346,14 +109,6 @@ impl Node {
                 self.retire(eid);
             }
             self.note(Note::GroupWithdrawn { servers: eids.len() });
-        }
-    }
-
-    /// The node is to go: it withdraws from everybody what they know only through it, and takes nothing new.
-    pub fn stop(&mut self) {
-        self.stopping = true;
-        for eid in self.states.eids().collect::<Vec<_>>() {
-            self.retire(eid);
         }
     }
 
@@ -439,42 +194,6 @@ impl Node {
         let server =
             |server: &Server| server.reporting_eid() == Some(eid) || server.configured_eid() == Some(eid);
         self.servers.iter().position(server).map(|id| Holder::Server(ServerId(id)))
-    }
-
-    /// Forgets a server and says so to all that heard of it from us: what it had lit goes out.
-    fn retire(&mut self, eid: Eid) {
-        let ours = self.servers.iter().any(|server| server.eid() == Some(eid));
-        for change in self.states.remove(eid).changes().collect::<Vec<_>>() {
-            let Some(change) = self.withdrawal(change) else { continue };
-            self.tell_servers(eid, &change);
-            if ours {
-                self.push_to_group(Word::Change { eid, change });
-            }
-        }
-    }
-
-    /// What takes back a departed server's state, said under its EID.
-    ///
-    /// A device becomes UNAVAILABLE: UNKNOWN would let queues offer calls to it. A mailbox has one value at each
-    /// Asterisk, the last it heard; so it becomes what another server says of it, or else empty.
-    fn withdrawal(&self, change: Change) -> Option<Change> {
-        match change {
-            Change::DeviceState {
-                state: DeviceState::Unavailable | DeviceState::Invalid | DeviceState::Unknown,
-                ..
-            } => None,
-            Change::DeviceState { device, .. } => {
-                Some(Change::DeviceState { device, state: DeviceState::Unavailable, cachable: true })
-            }
-            Change::Mwi { mailbox, counts } => {
-                let left = self
-                    .states
-                    .of_mailbox(&mailbox)
-                    .next()
-                    .map_or(MessageCounts::default(), |(_, left)| left);
-                (left != counts).then_some(Change::Mwi { mailbox, counts: left })
-            }
-        }
     }
 
     /// Tells a state to every server of ours but the one whose it is.

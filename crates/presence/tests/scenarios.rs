@@ -384,11 +384,14 @@ fn config() -> Config {
 }
 
 fn lamp(state: DeviceState) -> Change {
-    Change::DeviceState { device: Device::new("Custom:lamp").unwrap(), state, cachable: true }
+    Change::DeviceState { device: Device::new("Custom:lamp").expect("a name"), state, cachable: true }
 }
 
 fn light(new: u32) -> Change {
-    Change::Mwi { mailbox: Mailbox::new("100@default").unwrap(), counts: MessageCounts { new, old: 0 } }
+    Change::Mwi {
+        mailbox: Mailbox::new("100@default").expect("a name"),
+        counts: MessageCounts { new, old: 0 },
+    }
 }
 
 fn said(eid: Eid, change: Change) -> Message {
