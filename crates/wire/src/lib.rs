@@ -1,2 +1,12 @@
-//! Bytes of Asterisk cluster events.
+//! Turns bytes into presence values and back; pure, like the core.
+//!
+//! [`event`] is what Asterisk's servers say to each other on the group (`res_corosync`). The format is described in
+//! `WIRE.md`, in words of our own.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod event;
