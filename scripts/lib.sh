@@ -1,6 +1,5 @@
 # shellcheck shell=bash
-# What every script of this folder starts from: places, environment, words for the user.
-# Sourced, never run.
+# What every script of this folder starts from: places, environment, words for the user. Sourced, never run.
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -11,25 +10,28 @@ mkdir -p "$LOGS" "$TOOLS/bin"
 # shellcheck source=scripts/env.sh
 . "$ROOT/scripts/env.sh"
 
+PROJECT="${COMPOSE_PROJECT_NAME:-asterism}"
+
 say() { printf '%s\n' "$*"; }
-note() { printf '    %s\n' "$*"; }
 die() {
     printf 'error: %s\n' "$*" >&2
     exit 1
 }
 
-# step NAME COMMAND...: runs it with its output in .tools/log/NAME.log; one line with the seconds, the log's end when it fails.
+# step NAME COMMAND...: runs it with its output in .tools/log/NAME.log; says how long it took, or shows the log's end.
+# What the user should know the command prints with a leading "NOTE: ".
 step() {
     local name="$1" begin="$SECONDS" log
     shift
     log="$LOGS/${name// /-}.log"
-    if "$@" >"$log" 2>&1; then
-        # What a step wants the user to know it logs with a leading "NOTE: ".
-        printf '  %-28s %4d s\n' "$name" "$((SECONDS - begin))"
-        sed -n 's/^NOTE: /    /p' "$log"
+    # In the background, so that `set -e` holds inside of it; in a condition it would not.
+    "$@" >"$log" 2>&1 &
+    if wait "$!"; then
+        printf '  %-24s %4d s\n' "$name" "$((SECONDS - begin))"
+        sed -n 's/.*NOTE: /      /p' "$log" | sort -u
     else
-        printf '  %-28s FAILED after %d s; the end of %s:\n' "$name" "$((SECONDS - begin))" "${log#"$ROOT"/}" >&2
-        tail -n 25 "$log" | sed 's/^/    | /' >&2
+        printf '  %-24s FAILED after %d s; the end of %s:\n' "$name" "$((SECONDS - begin))" "${log#"$ROOT"/}"
+        tail -n 25 "$log" | sed 's/^/      | /'
         return 1
     fi
 }
@@ -41,4 +43,17 @@ docker_build() {
     else
         DOCKER_BUILDKIT=0 docker build "$@"
     fi
+}
+
+compose() { docker compose --project-name "$PROJECT" --file "$ROOT/compose/compose.yaml" "$@"; }
+
+# Removes every container, network and volume of the compose projects named; needs no Compose and no valid file.
+remove_projects() {
+    local project filter
+    for project in "$@"; do
+        filter="label=com.docker.compose.project=$project"
+        docker ps -aq --filter "$filter" | xargs -r docker rm --force --volumes >/dev/null
+        docker network ls -q --filter "$filter" | xargs -r docker network rm >/dev/null
+        docker volume ls -q --filter "$filter" | xargs -r docker volume rm >/dev/null
+    done
 }

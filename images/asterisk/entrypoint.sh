@@ -3,6 +3,7 @@
 #   NAME, EID       the server's name and entity id        LAB_NET  the first three numbers of the lab's network
 #   ROLE            cluster (stock res_corosync) or publish (no module at all, a presence node at NODE_ADDRESS)
 #   PHONES          the phones that register here          AMI_SECRET, SIP_SECRET
+#   MAILBOXES       real mailboxes of this server; may be none
 #   NODE_AUTH       publish only: address or digest        PUBLISH_SECRET (digest only)
 set -euo pipefail
 : "${NAME:?}" "${EID:?}" "${LAB_NET:?}" "${ROLE:?}" "${PHONES:?}" "${AMI_SECRET:?}" "${SIP_SECRET:?}"
@@ -30,5 +31,7 @@ for phone in $PHONES; do
     printf '[%s](phone)\nauth = %s\naors = %s\n[%s](phone-auth)\nusername = %s\n[%s](phone-aor)\n\n' \
         "$phone" "$phone" "$phone" "$phone" "$phone" "$phone"
 done >/etc/asterisk/pjsip_phones.conf
+# A server tells the others "no messages" for each of its mailboxes when it starts, so a mailbox stands only where it is real.
+for box in ${MAILBOXES:-}; do echo "$box => 0000,Mailbox $box"; done >/etc/asterisk/voicemail_boxes.conf
 
 exec asterisk -f -n

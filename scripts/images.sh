@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# Builds the images whose inputs changed. Sourced, after lib.sh.
+
+# A digest of a folder's files (names, modes, bytes) and of the base image: equal digest, equal image.
+inputs_of() {
+    {
+        docker image inspect --format '{{.Id}}' asterism/debian:forky
+        cd "$1"
+        find . -type f -printf '%p %m ' -exec sha256sum {} \; | LC_ALL=C sort
+    } | sha256sum | cut -c 1-32
+}
+
+# image NAME FOLDER: asterism/NAME from that folder, unless the one at hand has the same inputs.
+image() {
+    local tag="asterism/$1" folder="$2" inputs before
+    inputs="$(inputs_of "$folder")"
+    before="$(docker image inspect --format '{{index .Config.Labels "asterism.inputs"}}' "$tag" 2>/dev/null || true)"
+    [ "$before" != "$inputs" ] || return 0
+    docker_build --label "asterism.inputs=$inputs" --tag "$tag" "$folder"
+    # The one that it replaces.
+    docker image prune --force --filter label=asterism.inputs >/dev/null
+}
+
+# The node's image takes the binary from cargo's output.
+node_image() {
+    local folder="$TOOLS/node-image"
+    mkdir -p "$folder"
+    cp -p "$ROOT/images/node/"* "$folder/"
+    cp "${CARGO_TARGET_DIR:-$ROOT/target}/release/asterism-node" "$folder/"
+    image node "$folder"
+}
+
+base_image() {
+    docker image inspect asterism/debian:forky >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh"
+}
+
+programs() { cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" --package node --package lab; }
+
+# Everything that the lab and its tests run, what is independent of each other at the same time.
+build_all() {
+    local jobs=() failed=0 job
+    step "programs (cargo)" programs &
+    jobs+=("$!")
+    if step "base image" base_image; then
+        for job in corosync asterisk phones; do
+            step "image $job" image "$job" "$ROOT/images/$job" &
+            jobs+=("$!")
+        done
+    else
+        failed=1
+    fi
+    for job in "${jobs[@]}"; do wait "$job" || failed=1; done
+    [ "$failed" = 0 ] || return 1
+    step "image node" node_image
+}

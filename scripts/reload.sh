@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# From a change in crates/ to new nodes in the running lab: builds the node, its image, and replaces the two node containers.
+. "$(dirname "$0")/lib.sh"
+. "$ROOT/scripts/images.sh"
+
+node_program() { cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node; }
+replace() { compose up --detach --no-deps --wait --wait-timeout 60 east-node1 east-node2; }
+
+step "node (cargo)" node_program
+step "image node" node_image
+step "replace the nodes" replace || {
+    compose logs --no-log-prefix --tail 15 east-node1
+    exit 1
+}
+say "The new nodes run ($SECONDS s)."
