@@ -140,6 +140,12 @@ impl Node {
         &self.group.membership
     }
 
+    /// The EIDs of the servers of this node that have said something.
+    #[must_use]
+    pub fn own_eids(&self) -> Vec<Eid> {
+        self.servers.iter().filter_map(Server::reporting_eid).collect()
+    }
+
     /// Whether the node and the group have told each other all they know.
     #[must_use]
     pub fn synced(&self) -> bool {
@@ -179,11 +185,6 @@ impl Node {
             Word::Discovery => Message::Discovery { eid: self.eid, nodeid, address: self.address.clone() },
             Word::Ping | Word::Refresh => Message::Ping { eid: self.eid },
         }
-    }
-
-    /// The EIDs of our own servers that have said something.
-    fn own_eids(&self) -> Vec<Eid> {
-        self.servers.iter().filter_map(Server::reporting_eid).collect()
     }
 
     /// Who of this node has an EID: the node itself or one of its servers.

@@ -90,10 +90,13 @@ impl States {
     /// Every device that some server has a state for, in order, each once.
     #[must_use]
     pub fn devices(&self) -> Vec<&Device> {
-        let mut devices: Vec<_> = self.by_eid.values().flat_map(|server| server.devices.keys()).collect();
-        devices.sort_unstable();
-        devices.dedup();
-        devices
+        distinct(self.by_eid.values().flat_map(|server| server.devices.keys()))
+    }
+
+    /// Every mailbox that some server has counts for, in order, each once.
+    #[must_use]
+    pub fn mailboxes(&self) -> Vec<&Mailbox> {
+        distinct(self.by_eid.values().flat_map(|server| server.mailboxes.keys()))
     }
 }
 
@@ -135,6 +138,13 @@ impl ServerStates {
             .map(|(mailbox, counts)| Change::Mwi { mailbox: mailbox.clone(), counts: *counts });
         devices.chain(mailboxes)
     }
+}
+
+fn distinct<'a, N: Ord>(names: impl Iterator<Item = &'a N>) -> Vec<&'a N> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn enter<K: Clone + Ord, V: PartialEq>(values: &mut BTreeMap<K, V>, key: &K, value: V, full: bool) -> Effect {
