@@ -1,1 +1,23 @@
-//! The lab, seen from outside.
+//! Watches, drives and judges a lab from outside: Asterisk over AMI and SIP, nodes over HTTP, containers through the docker CLI.
+//!
+//! It knows none of the project's other crates, so that the same scenario judges stock Asterisk first and then us.
+//! [`Lab`] finds the containers of a compose project; [`Pbx`] is one of its servers, [`Node`] one of its nodes;
+//! [`Watcher`] is the phone that sees lamps as a user does; [`Phones`] make calls.
+
+pub mod ami;
+mod compose;
+mod journal;
+mod node;
+mod pbx;
+mod phones;
+mod sip;
+mod topology;
+
+pub use ami::Ami;
+pub use compose::{Container, Docker, Lab, Secrets, docker};
+pub use journal::{Journal, Mark};
+pub use node::{DeviceStates, EidState, Members, Metrics, Node, NodeMember};
+pub use pbx::{Exten, Pbx};
+pub use phones::{Phone, Phones, sipp_scenario};
+pub use sip::{Lamp, Package, Report, Sighting, Watcher};
+pub use topology::{Kind, NODES, NodeSpec, SERVERS, ServerSpec, server};

@@ -1,2 +1,2 @@
-//! The lab tool.
+//! asterism-lab
 fn main() {}

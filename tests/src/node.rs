@@ -1,0 +1,218 @@
+//! A node over HTTP: ready or not, its metrics, the group's members and the states that it knows.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::topology::NodeSpec;
+
+const HTTP_PORT: u16 = 9710;
+const TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Who is in the group, as the node sees it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Members {
+    /// The CPG group's name.
+    pub group: String,
+    /// Whether the node is a member.
+    pub joined: bool,
+    /// Whether the node has told and heard everything since it joined.
+    pub synced: bool,
+    /// All members.
+    pub members: Vec<NodeMember>,
+}
+
+/// One member of the group.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct NodeMember {
+    /// corosync's node id.
+    pub nodeid: u32,
+    /// The process id as that process sees it.
+    pub pid: u32,
+    /// The servers that speak through this member.
+    #[serde(default)]
+    pub eids: Vec<String>,
+    /// Its address, once it has announced itself.
+    pub address: Option<String>,
+    /// Whether it is the node that was asked.
+    pub me: bool,
+}
+
+/// What is known of one device.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct DeviceStates {
+    /// The device's name.
+    pub device: String,
+    /// The state that follows from all servers' states.
+    pub aggregate: String,
+    /// Each server's state.
+    pub states: Vec<EidState>,
+}
+
+/// What one server says of a device.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct EidState {
+    /// The server.
+    pub eid: String,
+    /// Its state of the device.
+    pub state: String,
+}
+
+/// Samples by their name with labels, as `/metrics` shows them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    fn parse(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        Self(lines.filter_map(sample).collect())
+    }
+
+    /// The sum of all samples of a metric whose labels contain all of these texts (`reason="eid"`).
+    pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        let wanted = |key: &str| {
+            let (metric, rest) = key.split_at(key.find('{').unwrap_or(key.len()));
+            metric == name && labels.iter().all(|label| rest.contains(label))
+        };
+        self.0.iter().filter(|(key, _)| wanted(key)).map(|(_, value)| value).sum()
+    }
+
+    /// The names of all metrics.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|key| key.split('{').next().unwrap_or(key))
+    }
+}
+
+/// The first value after the labels; what follows it is a timestamp or an exemplar.
+fn sample(line: &str) -> Option<(String, f64)> {
+    let labels_end = line.find('{').and_then(|_| line.find("} ")).map_or(0, |at| at + 1);
+    let name_end = labels_end + line[labels_end..].find(' ')?;
+    let value = line[name_end..].split_whitespace().next()?.parse().ok()?;
+    Some((line[..name_end].to_owned(), value))
+}
+
+/// The HTTP client of one node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Which node.
+    pub spec: &'static NodeSpec,
+    address: SocketAddr,
+    token: String,
+}
+
+impl Node {
+    pub(crate) fn new(spec: &'static NodeSpec, address: Ipv4Addr, token: &str) -> Self {
+        Self { spec, address: (address, HTTP_PORT).into(), token: token.to_owned() }
+    }
+
+    /// In the group and synced.
+    pub async fn ready(&self) -> Result<bool> {
+        Ok(self.fetch("/readyz").await?.0 == 200)
+    }
+
+    /// All counters and gauges.
+    pub async fn metrics(&self) -> Result<Metrics> {
+        let (status, body) = self.fetch("/metrics").await?;
+        ensure!(status == 200, "{} answers /metrics with {status}", self.spec.name);
+        Ok(Metrics::parse(&body))
+    }
+
+    /// The group's members.
+    pub async fn members(&self) -> Result<Members> {
+        self.json("/v1/members").await?.with_context(|| format!("{} has no /v1/members", self.spec.name))
+    }
+
+    /// The states of a device; `None` when no server has one.
+    pub async fn states(&self, device: &str) -> Result<Option<DeviceStates>> {
+        self.json(&format!("/v1/states/{}", encode(device))).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
+        let (status, body) = self.fetch(path).await?;
+        match status {
+            200 => Ok(Some(serde_json::from_str(&body).with_context(|| format!("{path}: {body}"))?)),
+            404 => Ok(None),
+            other => bail!("{} answers {path} with {other}: {body}", self.spec.name),
+        }
+    }
+
+    /// GETs a path: status and body.
+    pub async fn fetch(&self, path: &str) -> Result<(u16, String)> {
+        let context = || format!("{} ({}) does not answer {path}", self.spec.name, self.address);
+        tokio::time::timeout(TIMEOUT, self.exchange(path)).await.with_context(context)?.with_context(context)
+    }
+
+    async fn exchange(&self, path: &str) -> Result<(u16, String)> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            self.address, self.token
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut response = Vec::new();
+        stream.take(RESPONSE_BYTES_MAX).read_to_end(&mut response).await?;
+        parse_response(&String::from_utf8_lossy(&response))
+    }
+}
+
+fn parse_response(response: &str) -> Result<(u16, String)> {
+    let (head, body) = response.split_once("\r\n\r\n").context("an HTTP response without end of headers")?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no HTTP status")?;
+    ensure!(!head.to_ascii_lowercase().contains("transfer-encoding: chunked"), "a chunked HTTP response");
+    Ok((status, body.to_owned()))
+}
+
+fn encode(text: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes()
+        .map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_summed_over_the_labels_not_named() {
+        let text = "# HELP x\nevents_total{kind=\"device_state\",path=\"cpg\"} 5\n\
+                    events_total{kind=\"mwi\",path=\"a} b\"} 2 # {trace=\"1\"} 3\nevents_total_other 9\nplain 1.5 1700000000\n# EOF\n";
+        let metrics = Metrics::parse(text);
+        assert_eq!(metrics.sum("events_total", &["kind=\"device_state\""]), 5.0);
+        assert_eq!(metrics.sum("plain", &[]), 1.5);
+        assert_eq!(metrics.sum("missing", &[]), 0.0);
+        assert!(metrics.names().any(|name| name == "events_total_other"));
+    }
+
+    #[test]
+    fn a_device_is_encoded_for_the_path() {
+        assert_eq!(encode("PJSIP/alice"), "PJSIP%2Falice");
+        assert_eq!(encode("Custom:a b_c"), "Custom%3Aa%20b_c");
+    }
+
+    #[test]
+    fn a_response_is_split_into_status_and_body() {
+        let parsed = parse_response("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        assert_eq!(parsed, (404, "{}".to_owned()));
+        assert!(parse_response("").is_err());
+        assert!(parse_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0").is_err());
+    }
+
+    #[test]
+    fn members_and_states_are_read() {
+        let json = r#"{"group":"asterisk","joined":true,"synced":true,"me":{"nodeid":21,"pid":1},
+            "members":[{"nodeid":1,"pid":1,"eids":["02:00:00:00:01:01"],"address":null,"me":false}]}"#;
+        let members: Members = serde_json::from_str(json).unwrap();
+        assert_eq!(members.members[0].eids, ["02:00:00:00:01:01"]);
+        let json = r#"{"device":"Custom:x","aggregate":"INUSE","states":[{"eid":"02:..","state":"INUSE"}]}"#;
+        let states: DeviceStates = serde_json::from_str(json).unwrap();
+        assert_eq!(states.aggregate, "INUSE");
+    }
+}

@@ -1,0 +1,162 @@
+//! One Asterisk of the lab over AMI: set a device, read it, add a hint, wait for a lamp.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::ami::{Ami, Message};
+use crate::journal::Mark;
+use crate::topology::ServerSpec;
+
+const AMI_PORT: u16 = 5038;
+const POLL: Duration = Duration::from_millis(50);
+
+/// A hint as AMI reports it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exten {
+    /// -1 no such hint, 0 idle, 1 in use, 2 busy, 4 unavailable, 8 ringing, 16 on hold; sums of them.
+    pub status: i32,
+    /// Asterisk's word for it.
+    pub text: String,
+}
+
+impl Exten {
+    fn read(message: &Message) -> Option<Self> {
+        let status = message.field("Status")?.trim().parse().ok()?;
+        Some(Self { status, text: message.field("StatusText").unwrap_or_default().into_owned() })
+    }
+
+    /// Somebody talks, rings or holds: the lamp on a phone is on.
+    pub fn is_lit(&self) -> bool {
+        self.status > 0 && self.status != 4
+    }
+}
+
+/// A server with an AMI connection of its own.
+pub struct Pbx {
+    /// Which server.
+    pub spec: &'static ServerSpec,
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The connection.
+    pub ami: Ami,
+}
+
+impl Pbx {
+    pub(crate) async fn connect(spec: &'static ServerSpec, address: Ipv4Addr, secret: &str) -> Result<Self> {
+        let ami = Ami::connect((address, AMI_PORT).into(), "lab", secret).await;
+        Ok(Self { spec, address, ami: ami.with_context(|| spec.name)? })
+    }
+
+    /// Sets a device of this server (`Custom:…`).
+    pub async fn set(&self, device: &str, state: &str) -> Result<()> {
+        let variable = format!("DEVICE_STATE({device})");
+        self.ami.action("Setvar", &[("Variable", &variable), ("Value", state)]).await?;
+        Ok(())
+    }
+
+    /// The device as this server sees it now: its aggregate of all servers' states.
+    pub async fn device(&self, device: &str) -> Result<String> {
+        let reply = self.ami.action("Getvar", &[("Variable", &format!("DEVICE_STATE({device})"))]).await?;
+        Ok(reply.field("Value").context("Getvar without a value")?.into_owned())
+    }
+
+    /// The hint as this server shows it now.
+    pub async fn hint(&self, exten: &str) -> Result<Exten> {
+        let reply = self.ami.action("ExtensionState", &[("Exten", exten), ("Context", "asterism")]).await?;
+        Exten::read(&reply).context("ExtensionState without a status")
+    }
+
+    /// Adds a hint for a device to the running dialplan.
+    pub async fn add_hint(&self, exten: &str, device: &str) -> Result<()> {
+        self.cli(&format!("dialplan add extension {exten},hint,{device} into asterism")).await.map(drop)
+    }
+
+    /// Runs a console command and returns its lines.
+    pub async fn cli(&self, command: &str) -> Result<Vec<String>> {
+        let reply = self.ami.action("Command", &[("Command", command)]).await?;
+        Ok(reply.values("Output").map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+    }
+
+    /// Lets Asterisk look at a mailbox's files anew and tell who subscribed.
+    pub async fn refresh_voicemail(&self, mailbox: &str) -> Result<()> {
+        self.ami.action("VoicemailRefresh", &[("Context", "default"), ("Mailbox", mailbox)]).await?;
+        Ok(())
+    }
+
+    /// The place in the event journal from which to wait.
+    pub fn mark(&self) -> Mark {
+        self.ami.events().mark()
+    }
+
+    /// When this server reported the device in that state, from the mark on.
+    pub async fn saw_device(
+        &self,
+        since: Mark,
+        deadline: Instant,
+        device: &str,
+        state: &str,
+    ) -> Result<Instant> {
+        let seen = |event: &Message| {
+            (event.is("Event", "DeviceStateChange") && event.is("Device", device) && event.is("State", state))
+                .then_some(event.at)
+        };
+        match self.ami.events().first(since, deadline, seen).await {
+            Some(at) => Ok(at),
+            None => bail!("{} did not report {device} as {state} in time", self.spec.name),
+        }
+    }
+
+    /// When this server reported the hint with that status, from the mark on.
+    pub async fn saw_hint(
+        &self,
+        since: Mark,
+        deadline: Instant,
+        exten: &str,
+        status: i32,
+    ) -> Result<Instant> {
+        let seen = |event: &Message| {
+            let matches = event.is("Event", "ExtensionStatus") && event.is("Exten", exten);
+            let found = matches.then(|| Exten::read(event)).flatten()?;
+            (found.status == status).then_some(event.at)
+        };
+        match self.ami.events().first(since, deadline, seen).await {
+            Some(at) => Ok(at),
+            None => bail!("{} did not report hint {exten} with status {status} in time", self.spec.name),
+        }
+    }
+
+    /// Waits until the hint has that status, whether it changes or has had it for long.
+    pub async fn hint_becomes(&self, deadline: Instant, exten: &str, status: i32) -> Result<()> {
+        loop {
+            let hint = self.hint(exten).await?;
+            if hint.status == status {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!(
+                    "{} shows hint {exten} as {} ({}), not {status}",
+                    self.spec.name,
+                    hint.status,
+                    hint.text
+                );
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Waits until the device has that state here, whether it changes or has had it for long.
+    pub async fn device_becomes(&self, deadline: Instant, device: &str, state: &str) -> Result<()> {
+        loop {
+            let found = self.device(device).await?;
+            if found == state {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!("{} shows {device} as {found}, not {state}", self.spec.name);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
