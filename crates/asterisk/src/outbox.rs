@@ -1,0 +1,109 @@
+//! What the agent has for its driver: datagrams, events and counts, within bounds.
+
+use crate::compose::Transmit;
+use crate::counters::{Counters, DropKind};
+use crate::ids::Ids;
+use presence::{Change, Eid, ServerId};
+use std::collections::VecDeque;
+
+/// Names one open report; see [`Event::Report`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ReportId {
+    pub(crate) server: ServerId,
+    pub(crate) transaction: u64,
+}
+
+/// What happened, for the driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// A server states something; call [`answer`](crate::Agent::answer) at once: the server waits for it.
+    Report {
+        /// Names this report in the answer.
+        report: ReportId,
+        /// The server that speaks.
+        server: ServerId,
+        /// Whose state it is by the body's own word.
+        eid: Eid,
+        /// The state.
+        change: Change,
+    },
+    /// The server asks for every state we have: it started, or its module was reloaded. Already answered.
+    RefreshAsked {
+        /// The server.
+        server: ServerId,
+    },
+    /// The server no longer knows our publication (412): it restarted or let it expire, so it may have lost
+    /// all that it was told. The message in flight is being sent anew.
+    Forgotten {
+        /// The server.
+        server: ServerId,
+    },
+    /// What [`publish`](crate::Agent::publish) or [`request_refresh`](crate::Agent::request_refresh) began has ended.
+    Published {
+        /// The server.
+        server: ServerId,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// The server is gone: it does not answer, or its publications are removed or expired. Its states are to
+    /// be withdrawn.
+    Silent {
+        /// The server.
+        server: ServerId,
+    },
+    /// The server answers, for the first time or again. What it states from now on is news; what it stated
+    /// before [`Event::Silent`] it repeats only when asked
+    /// ([`request_refresh`](crate::Agent::request_refresh)).
+    Alive {
+        /// The server.
+        server: ServerId,
+    },
+}
+
+/// How a PUBLISH of ours ended. Ordered from good to bad.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Outcome {
+    /// The server took it.
+    Accepted,
+    /// The server will never take this message: drop it. The answer is about the message or its event
+    /// package (400, 404, 489, 500 …).
+    Rejected {
+        /// The status code.
+        code: u16,
+    },
+    /// No answer, or one that is about the server and not about the message (401, 403, 408, 503 …): try again
+    /// later.
+    Unanswered,
+}
+
+/// Queues towards the driver, and what all parts of the agent share.
+pub(crate) struct Outbox {
+    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) counters: Counters,
+    pub(crate) ids: Ids,
+}
+
+impl Outbox {
+    /// Enough for a driver that empties the queues after each call, with room for a thousand servers.
+    const QUEUE_MAX: usize = 4096;
+
+    pub(crate) fn new(seed: u64) -> Self {
+        let (transmits, events) = (VecDeque::new(), VecDeque::new());
+        Self { transmits, events, counters: Counters::default(), ids: Ids::new(seed) }
+    }
+
+    /// Queues a datagram; one too many is lost, as the network might lose it.
+    pub(crate) fn send(&mut self, transmit: Transmit) {
+        if self.transmits.len() < Self::QUEUE_MAX {
+            self.transmits.push_back(transmit);
+        } else {
+            self.counters.dropped(DropKind::Overload);
+        }
+    }
+
+    /// True when the driver does not take events; then nothing may come in that makes more of them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.events.len() >= Self::QUEUE_MAX
+    }
+}

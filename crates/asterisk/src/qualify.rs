@@ -1,0 +1,172 @@
+//! Whether a server is there: OPTIONS asked at a steady pace, and every other sign of life.
+
+use crate::compose::{Draft, Route};
+use crate::outbox::{Event, Outbox};
+use crate::transaction::{ClientTransaction, Due};
+use presence::ServerId;
+use std::time::Duration;
+
+/// How often the server is asked. Each question is repeated within its period (at 0.5 and 1.5 s), so that a
+/// lossy link does not look like a dead server.
+const PERIOD: Duration = Duration::from_secs(2);
+/// Unanswered questions after which a server is silent.
+const UNANSWERED_MAX: u8 = 3;
+
+/// Watches one server.
+#[derive(Debug)]
+pub(crate) struct Qualifier {
+    server: ServerId,
+    route: Route,
+    standing: Standing,
+    unanswered: u8,
+    next_at: Duration,
+    probe: Option<ClientTransaction>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Standing {
+    Unknown,
+    Alive,
+    Silent,
+}
+
+impl Qualifier {
+    /// The first question is due at once.
+    pub(crate) fn new(server: ServerId, route: Route, now: Duration) -> Self {
+        Self { server, route, standing: Standing::Unknown, unanswered: 0, next_at: now, probe: None }
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Duration {
+        self.probe.as_ref().map_or(self.next_at, |probe| self.next_at.min(probe.poll_timeout()))
+    }
+
+    /// Asks when it is time. True when the server has just become silent.
+    pub(crate) fn handle_timeout(&mut self, now: Duration, out: &mut Outbox) -> bool {
+        let mut silenced = false;
+        if now >= self.next_at {
+            if self.probe.take().is_some() {
+                self.unanswered = self.unanswered.saturating_add(1);
+                silenced = self.unanswered >= UNANSWERED_MAX && self.silence(out);
+            }
+            self.next_at = now + PERIOD;
+            self.ask(now, out);
+        } else if let Some(probe) = &mut self.probe
+            && probe.handle_timeout(now) == Due::Retransmit
+        {
+            out.counters.retransmissions += 1;
+            out.send(probe.request().clone());
+        }
+        silenced
+    }
+
+    /// True when this is the answer to our question.
+    pub(crate) fn is_answered_by(&mut self, branch: &str) -> bool {
+        self.probe.take_if(|probe| probe.branch() == branch).is_some()
+    }
+
+    /// A sign of life, and proof that the server works.
+    pub(crate) fn heard(&mut self, out: &mut Outbox) {
+        self.unanswered = 0;
+        if self.standing != Standing::Alive {
+            self.standing = Standing::Alive;
+            out.events.push_back(Event::Alive { server: self.server });
+        }
+    }
+
+    /// A sign of life from a server that is starting or stopping: neither alive nor silent by it.
+    pub(crate) fn heard_busy(&mut self) {
+        self.unanswered = 0;
+    }
+
+    /// The server is gone, or said goodbye. True when that is news.
+    pub(crate) fn silence(&mut self, out: &mut Outbox) -> bool {
+        let news = self.standing != Standing::Silent;
+        if news {
+            self.standing = Standing::Silent;
+            out.events.push_back(Event::Silent { server: self.server });
+        }
+        news
+    }
+
+    /// Without a user in the address Asterisk answers 200 and looks up no extension.
+    fn ask(&mut self, now: Duration, out: &mut Outbox) {
+        let (branch, call_id, tag) =
+            (format!("z9hG4bK{}", out.ids.token()), out.ids.token(), out.ids.token());
+        let uri = format!("sip:{}", self.route.server);
+        let draft = Draft {
+            method: "OPTIONS",
+            uri: &uri,
+            branch: &branch,
+            call_id: &call_id,
+            tag: &tag,
+            cseq: 1,
+            headers: &[],
+            body: "",
+        };
+        let request = self.route.request(&draft);
+        out.send(request.clone());
+        self.probe = Some(ClientTransaction::new(now, branch, request, PERIOD * 2));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn qualifier() -> (Qualifier, Outbox) {
+        let address = "127.0.0.1:5060".parse().unwrap();
+        let route = Route { local: address, server: address };
+        (Qualifier::new(ServerId(0), route, Duration::ZERO), Outbox::new(1))
+    }
+
+    fn run(qualifier: &mut Qualifier, out: &mut Outbox, until: Duration) -> Option<Duration> {
+        while qualifier.poll_timeout() < until {
+            let now = qualifier.poll_timeout();
+            if qualifier.handle_timeout(now, out) {
+                return Some(now);
+            }
+        }
+        None
+    }
+
+    fn answer(qualifier: &mut Qualifier) {
+        let branch = qualifier.probe.as_ref().unwrap().branch().to_owned();
+        assert!(qualifier.is_answered_by(&branch));
+        assert!(!qualifier.is_answered_by(&branch), "an answer counts once");
+    }
+
+    #[test]
+    fn a_server_that_never_answers_is_silent_after_six_seconds_and_once() {
+        let (mut qualifier, mut out) = qualifier();
+        assert_eq!(run(&mut qualifier, &mut out, 60 * SECOND), Some(6 * SECOND));
+        assert_eq!(run(&mut qualifier, &mut out, 60 * SECOND), None);
+        assert_eq!(out.events, [Event::Silent { server: ServerId(0) }]);
+        assert_eq!(out.transmits.len(), 30 * 3, "three datagrams in each period");
+    }
+
+    #[test]
+    fn an_answer_in_time_keeps_it_alive_and_is_not_repeated() {
+        let (mut qualifier, mut out) = qualifier();
+        for second in 1..30 {
+            run(&mut qualifier, &mut out, second * SECOND);
+            if second % 5 == 1 {
+                answer(&mut qualifier);
+                qualifier.heard(&mut out);
+            }
+        }
+        assert_eq!(out.events, [Event::Alive { server: ServerId(0) }]);
+    }
+
+    #[test]
+    fn a_busy_server_is_neither_alive_nor_silent() {
+        let (mut qualifier, mut out) = qualifier();
+        for second in (0..60).step_by(2) {
+            run(&mut qualifier, &mut out, (second + 1) * SECOND);
+            answer(&mut qualifier);
+            qualifier.heard_busy();
+        }
+        assert!(out.events.is_empty());
+    }
+}
