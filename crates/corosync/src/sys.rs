@@ -84,7 +84,11 @@ impl Library {
         if let Some(library) = LIBRARY.get() {
             return Ok(library);
         }
-        let loaded = Self::open().map_err(|error| Error::Library(error.to_string()))?;
+        let loaded = Self::open().map_err(|error| {
+            // The loader's own words are in the source.
+            let detail = std::error::Error::source(&error).map(ToString::to_string);
+            Error::Library(detail.unwrap_or_else(|| error.to_string()))
+        })?;
         Ok(LIBRARY.get_or_init(|| loaded))
     }
 
