@@ -1,0 +1,323 @@
+//! What `check` says about good and bad files, word for word.
+
+use super::*;
+use std::fs::Permissions;
+
+const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/node.example.toml"));
+const NODE1: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../compose/node1.toml"));
+const NODE2: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../compose/node2.toml"));
+
+/// A file without a problem, to append to.
+const GOOD: &str = r#"eid = "02:00:00:00:01:21"
+[cluster]
+address = "192.0.2.21"
+[[server]]
+name = "pbx3"
+address = "192.0.2.13"
+"#;
+
+#[test]
+fn the_example_is_right_and_means_what_it_says() {
+    let config = good(EXAMPLE, &[]);
+    assert_eq!(config.to_string(), r#"1 server, group "asterisk""#);
+    assert_eq!(config.sip.listen, "0.0.0.0:5060".parse().unwrap());
+    assert_eq!(config.sip.address, "192.0.2.21:5060".parse().unwrap());
+    assert_eq!(config.http, Http { listen: "127.0.0.1:9710".parse().unwrap(), token: None });
+    assert_eq!(config.log, Log { level: Level::INFO, format: LogFormat::Text });
+}
+
+#[test]
+fn what_the_example_shows_commented_out_is_the_default_or_right_as_well() {
+    let uncommented: Vec<_> = EXAMPLE
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#').filter(|rest| rest.starts_with(char::is_alphabetic)).unwrap_or(line)
+        })
+        .collect();
+    let config = good(&uncommented.join("\n"), &[]);
+    let plain = good(EXAMPLE, &[]);
+    assert!(config.servers[0].credentials.is_some() && config.http.token.is_some());
+    assert_eq!((config.cluster, config.sip, config.log), (plain.cluster, plain.sip, plain.log));
+    assert_eq!(config.http.listen, plain.http.listen);
+}
+
+#[test]
+fn the_example_shows_every_field_and_names_every_variable() {
+    let tables = [
+        ("[cluster]", schema::CLUSTER),
+        ("[sip]", schema::SIP),
+        ("[http]", schema::HTTP),
+        ("[log]", schema::LOG),
+        ("[[server]]", schema::SERVER),
+    ];
+    for (table, fields) in tables {
+        let (_, rest) = EXAMPLE.split_once(&format!("\n{table}\n")).unwrap();
+        let shown = rest.split("\n[").next().unwrap();
+        for field in fields {
+            let is_shown = |line: &str| line.trim_start_matches('#').starts_with(&format!("{field} = "));
+            assert!(shown.lines().any(is_shown), "{table} {field}");
+        }
+    }
+    let variables = [
+        schema::EID,
+        schema::SIP_LISTEN,
+        schema::HTTP_LISTEN,
+        schema::HTTP_TOKEN,
+        schema::LOG_LEVEL,
+        schema::LOG_FORMAT,
+    ];
+    for name in variables.iter().filter_map(|field| field.variable).chain([schema::PUBLISH_SECRET]) {
+        assert!(EXAMPLE.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn the_configurations_of_the_lab_are_right() {
+    let environment = [("ASTERISM_HTTP_TOKEN", "t0ken"), ("ASTERISM_PUBLISH_SECRET", "s3cret")];
+    let node1 = good(NODE1, &environment);
+    assert_eq!(node1.http.token, Some(Secret::new("t0ken".to_owned())));
+    assert_eq!(node1.servers[0].credentials, None);
+    let node2 = good(NODE2, &environment);
+    let credentials = node2.servers[0].credentials.as_ref().unwrap();
+    assert_eq!((credentials.user.as_str(), credentials.password.expose()), ("presence", "s3cret"));
+    assert_eq!(
+        problems(NODE2, &[]),
+        [
+            "node.toml:12: [http]: listen \"0.0.0.0:9710\" is open to other hosts, but there is no token; write token = \
+             \"...\" into [http] or set ASTERISM_HTTP_TOKEN, or listen on 127.0.0.1",
+            "node.toml:18: [[server]] \"east-pbx4\": user has no password; write password = \"...\" or set \
+             ASTERISM_PUBLISH_SECRET",
+        ]
+    );
+}
+
+#[test]
+fn the_environment_overrides_the_file_but_not_a_servers_own_password() {
+    let text = format!("{GOOD}user = \"presence\"\npassword = \"own\"\n[log]\nlevel = \"nonsense\"\n");
+    let environment = [
+        ("ASTERISM_EID", "2:0:0:0:1:22"),
+        ("ASTERISM_SIP_LISTEN", "192.0.2.9:5070"),
+        ("ASTERISM_HTTP_LISTEN", "[::1]:80"),
+        ("ASTERISM_LOG", "debug"),
+        ("ASTERISM_LOG_FORMAT", "json"),
+        ("ASTERISM_PUBLISH_SECRET", "shared"),
+        ("ASTERISM_HTTP_TOKEN", ""),
+    ];
+    let config = good(&text, &environment);
+    assert_eq!(config.eid, Eid([2, 0, 0, 0, 1, 0x22]));
+    assert_eq!(config.sip.address, "192.0.2.9:5070".parse().unwrap());
+    assert_eq!(config.http, Http { listen: "[::1]:80".parse().unwrap(), token: None });
+    assert_eq!(config.log, Log { level: Level::DEBUG, format: LogFormat::Json });
+    assert_eq!(config.servers[0].credentials.as_ref().unwrap().password.expose(), "own");
+}
+
+#[test]
+fn a_node_without_a_cluster_serves_its_servers_alone() {
+    let text = "eid = '2:0:0:0:0:1'\nsip.listen = '192.0.2.21:5060'\nserver = [{ name = 'a', address = '192.0.2.1' }]";
+    let config = good(text, &[]);
+    assert_eq!(config.to_string(), "1 server, no group");
+    assert_eq!(&*config.core().address, "192.0.2.21");
+    assert_eq!(config.servers[0].address, "192.0.2.1:5060".parse().unwrap());
+}
+
+#[test]
+fn every_problem_of_a_file_is_told_in_the_order_of_its_lines() {
+    let text = r#"eid = "02:00:00"
+[cluster]
+group = ""
+address = "0.0.0.0"
+[sip]
+listne = "0.0.0.0:5060"
+address = "nowhere"
+[http]
+listen = 9710
+[log]
+level = "loud"
+format = "xml"
+[[server]]
+name = "pbx 3"
+address = "192.0.2.13:x"
+eid = "00:00:00:00:00:00"
+colour = "red"
+[[server]]
+address = "0.0.0.0"
+user = "a:b"
+password = "top secret"
+[[server]]
+name = "pbx4"
+password = "x"
+[logs]
+"#;
+    assert_eq!(
+        problems(text, &[]),
+        [
+            r#"node.toml:1: eid "02:00:00" is no EID; write six hexadecimal bytes, for example "02:00:00:00:01:21""#,
+            r#"node.toml:3: [cluster]: group "" is no group name; write 1 to 127 bytes of text, "asterisk" to meet stock Asterisk"#,
+            r#"node.toml:4: [cluster]: address "0.0.0.0" is nobody's address; write the one by which operators know this node"#,
+            r#"node.toml:6: [sip]: unknown field "listne"; did you mean "listen"? (known: listen, address)"#,
+            r#"node.toml:7: [sip]: address "nowhere" is no IP:port; write for example "192.0.2.13:5060""#,
+            r#"node.toml:9: [http]: listen is of type integer; write it in quotes: listen = "127.0.0.1:9710""#,
+            r#"node.toml:11: [log]: level "loud" is no level; write error, warn, info, debug or trace"#,
+            r#"node.toml:12: [log]: format "xml" is no format; write text or json"#,
+            r#"node.toml:14: [[server]] "pbx 3": name "pbx 3" is no server name; write 1 to 63 of the characters A-Z a-z 0-9 . _ -"#,
+            r#"node.toml:15: [[server]] "pbx 3": address "192.0.2.13:x" is no IP:port; write for example "192.0.2.13:5060""#,
+            r#"node.toml:16: [[server]] "pbx 3": eid "00:00:00:00:00:00" means "none" to Asterisk; write another EID"#,
+            r#"node.toml:17: [[server]] "pbx 3": unknown field "colour"; remove it (known: name, address, eid, user, password)"#,
+            r#"node.toml:18: [[server]] number 2: name is missing; write name = "pbx3""#,
+            r#"node.toml:19: [[server]] number 2: address "0.0.0.0" is no place to send to; write the IP:port of one host, for example "192.0.2.13:5060""#,
+            r#"node.toml:20: [[server]] number 2: user "a:b" is no user name; write ASCII without blanks, quotes and colons, as in "presence""#,
+            r#"node.toml:21: [[server]] number 2: password is empty or has characters that a header cannot carry; write ASCII without blanks"#,
+            r#"node.toml:22: [[server]] "pbx4": address is missing; write address = "192.0.2.13:5060""#,
+            r#"node.toml:24: [[server]] "pbx4": password has no user; write user = "presence" or remove the password"#,
+            r#"node.toml:25: unknown field "logs"; did you mean "log"? (known: eid, cluster, sip, http, log, server)"#,
+        ]
+    );
+}
+
+#[test]
+fn contradictions_name_both_sides() {
+    let text = r#"eid = "02:00:00:00:01:21"
+[cluster]
+address = "192.0.2.21"
+[[server]]
+name = "a"
+address = "192.0.2.13"
+eid = "02:00:00:00:01:21"
+[[server]]
+name = "a"
+address = "192.0.2.13:5060"
+eid = "2:0:0:0:1:21"
+[[server]]
+name = "self"
+address = "192.0.2.21"
+[[server]]
+name = "six"
+address = "[2001:db8::1]:5060"
+"#;
+    assert_eq!(
+        problems(text, &[]),
+        [
+            r#"node.toml:7: [[server]] "a": eid "02:00:00:00:01:21" is taken already (line 1); each needs its own EID, the entityid of its asterisk.conf"#,
+            r#"node.toml:9: [[server]] "a": name "a" is taken already (line 5); each needs its own name"#,
+            r#"node.toml:10: [[server]] "a": address "192.0.2.13:5060" is taken already (line 6); each needs its own address"#,
+            r#"node.toml:11: [[server]] "a": eid "02:00:00:00:01:21" is taken already (line 1); each needs its own EID, the entityid of its asterisk.conf"#,
+            r#"node.toml:14: [[server]] "self": address "192.0.2.21:5060" is the node's own SIP address; write the server's"#,
+            r#"node.toml:17: [[server]] "six": address "[2001:db8::1]:5060" is IPv6, but [sip] listen "0.0.0.0:5060" is IPv4; write both in one family"#,
+        ]
+    );
+}
+
+#[test]
+fn a_bad_variable_is_named_instead_of_a_line() {
+    let environment =
+        [("ASTERISM_EID", "x"), ("ASTERISM_HTTP_TOKEN", "a b"), ("ASTERISM_HTTP_LISTEN", "0.0.0.0:9710")];
+    assert_eq!(
+        problems(GOOD, &environment),
+        [
+            r#"environment: ASTERISM_EID "x" is no EID; write six hexadecimal bytes, for example "02:00:00:00:01:21""#,
+            "environment: ASTERISM_HTTP_TOKEN is empty or has characters that a header cannot carry; write ASCII without blanks",
+        ]
+    );
+    assert_eq!(
+        problems(GOOD, &[("ASTERISM_SIP_LISTEN", "0.0.0.0:0")]),
+        [
+            r#"environment: ASTERISM_SIP_LISTEN "0.0.0.0:0" has no fixed port, so that no server could find it; write port 5060 or another"#
+        ]
+    );
+    let text = format!("{GOOD}eid = \"02:00:00:00:01:03\"\n");
+    assert_eq!(
+        problems(&text, &[("ASTERISM_EID", "02:00:00:00:01:03")]),
+        [
+            r#"node.toml:7: [[server]] "pbx3": eid "02:00:00:00:01:03" is taken already (ASTERISM_EID); each needs its own EID, the entityid of its asterisk.conf"#
+        ]
+    );
+}
+
+#[test]
+fn an_empty_file_is_told_what_to_begin_with() {
+    assert_eq!(
+        problems("", &[]),
+        [
+            r#"node.toml:1: [sip]: address is missing: listen is 0.0.0.0:5060, which names no host, and there is no [cluster] address to take instead; write address = "192.0.2.21:5060""#,
+            r#"node.toml:1: eid is missing; write eid = "02:00:00:00:01:21" or set ASTERISM_EID"#,
+        ]
+    );
+    assert_eq!(
+        problems("eid = '2:0:0:0:0:1'\nsip.address = '192.0.2.1'", &[]),
+        [
+            "node.toml:1: [cluster] and [[server]] are missing, so there is nothing to do; write at least one of them"
+        ]
+    );
+}
+
+#[test]
+fn a_table_of_the_wrong_shape_is_shown_the_right_one() {
+    let text = "eid = '2:0:0:0:0:1'\ncluster = 'asterisk'\nsip.address = '192.0.2.1'\n[server]\nname = 'a'";
+    assert_eq!(
+        problems(text, &[]),
+        [
+            "node.toml:2: cluster is of type string; write it as a table: [cluster]",
+            "node.toml:4: server is of type table; write [[server]] with two brackets, once for each",
+        ]
+    );
+}
+
+#[test]
+fn broken_toml_is_told_by_line_and_never_shows_a_secret() {
+    let text = "eid = foo\n[http]\ntoken = \"s3cret\n[log\nlevel = info\nlevel = \"info\"\n";
+    let told = problems(text, &[]);
+    assert_eq!(
+        told,
+        [
+            r#"node.toml:1: eid: not TOML: invalid boolean, expected `false`; write field = "value", [table] or # comment"#,
+            r#"node.toml:3: token: not TOML: invalid basic string, expected `"`; write field = "value", [table] or # comment"#,
+            r#"node.toml:4: not TOML: unclosed table, expected `]`; write field = "value", [table] or # comment"#,
+        ]
+    );
+}
+
+#[test]
+fn a_secret_is_not_shown_by_debug() {
+    let text = format!("{GOOD}user = \"presence\"\npassword = \"s3cret\"\n[http]\ntoken = \"t0ken\"\n");
+    let shown = format!("{:?}", good(&text, &[]));
+    assert!(shown.contains("password: Secret(redacted)"), "{shown}");
+    assert!(!shown.contains("s3cret") && !shown.contains("t0ken"), "{shown}");
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_a_warning() {
+    let file = std::env::temp_dir().join(format!("asterism-node-{}.toml", std::process::id()));
+    let name = file.display();
+    std::fs::write(&file, format!("{GOOD}[http]\ntoken = \"t0ken\"\n")).unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    let open = load(&file).unwrap().warnings;
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let closed = load(&file).unwrap().warnings;
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(
+        open,
+        [format!("{name}: holds a secret that other users can read (mode 0644); run chmod 600 {name}")]
+    );
+    assert!(closed.is_empty());
+    assert_eq!(
+        load(&file).unwrap_err().to_string(),
+        format!("{name}: there is no such file; copy node.example.toml there and change it")
+    );
+}
+
+fn good(text: &str, environment: &[(&str, &str)]) -> Config {
+    match read(text, environment) {
+        Ok(parsed) => parsed.config,
+        Err(problems) => panic!("{problems}"),
+    }
+}
+
+fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    read(text, environment).unwrap_err().to_string().lines().map(str::to_owned).collect()
+}
+
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<Parsed, Problems> {
+    let find =
+        |name: &str| environment.iter().find(|(variable, _)| *variable == name).map(|(_, v)| (*v).to_owned());
+    parse("node.toml", text, &find)
+}

@@ -1,0 +1,123 @@
+//! What the text of a field may be. An error is the rest of a sentence that begins with the field and its text.
+
+use super::LogFormat;
+use presence::Eid;
+use std::net::{IpAddr, SocketAddr};
+use tracing::Level;
+
+/// SIP's own port, for a server's address without one.
+const SIP_PORT: u16 = 5060;
+/// What libcpg takes.
+const GROUP_BYTES_MAX: usize = 127;
+const NAME_BYTES_MAX: usize = 63;
+
+pub(super) fn eid(text: &str) -> Result<Eid, String> {
+    let eid: Eid = text.parse().map_err(|_| {
+        r#"is no EID; write six hexadecimal bytes, for example "02:00:00:00:01:21""#.to_owned()
+    })?;
+    if eid == Eid([0; 6]) {
+        return Err("means \"none\" to Asterisk; write another EID".to_owned());
+    }
+    Ok(eid)
+}
+
+pub(super) fn group(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > GROUP_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(format!(
+            "is no group name; write 1 to {GROUP_BYTES_MAX} bytes of text, \"asterisk\" to meet stock Asterisk"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn cluster_address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr =
+        text.parse().map_err(|_| r#"is no IP address; write for example "192.0.2.21""#.to_owned())?;
+    if address.is_unspecified() {
+        return Err("is nobody's address; write the one by which operators know this node".to_owned());
+    }
+    Ok(address)
+}
+
+/// Where the node listens, on all addresses or one.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        r#"is no IP:port; write for example "0.0.0.0:5060" for all addresses or "192.0.2.21:5060" for one"#
+            .to_owned()
+    })
+}
+
+/// As [`listen`], where others must know the port.
+pub(super) fn sip_listen(text: &str) -> Result<SocketAddr, String> {
+    let address = listen(text)?;
+    if address.port() == 0 {
+        return Err(
+            "has no fixed port, so that no server could find it; write port 5060 or another".to_owned()
+        );
+    }
+    Ok(address)
+}
+
+/// Where one host takes SIP.
+pub(super) fn sip_address(text: &str) -> Result<SocketAddr, String> {
+    let with_port = text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, SIP_PORT)));
+    let address =
+        with_port.map_err(|_| r#"is no IP:port; write for example "192.0.2.13:5060""#.to_owned())?;
+    if address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
+        return Err(
+            r#"is no place to send to; write the IP:port of one host, for example "192.0.2.13:5060""#
+                .to_owned(),
+        );
+    }
+    Ok(address)
+}
+
+pub(super) fn name(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if text.is_empty() || text.len() > NAME_BYTES_MAX || !is_plain {
+        return Err(format!(
+            "is no server name; write 1 to {NAME_BYTES_MAX} of the characters A-Z a-z 0-9 . _ -"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+/// A user name that needs no escape in a SIP header.
+pub(super) fn user(text: &str) -> Result<String, String> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\:".contains(&byte));
+    if text.is_empty() || !is_plain {
+        return Err(
+            r#"is no user name; write ASCII without blanks, quotes and colons, as in "presence""#.to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// A secret that can stand in a header; its text is not shown.
+pub(super) fn secret(text: &str) -> Result<(), String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(
+            "is empty or has characters that a header cannot carry; write ASCII without blanks".to_owned()
+        );
+    }
+    Ok(())
+}
+
+pub(super) fn level(text: &str) -> Result<Level, String> {
+    match text {
+        "error" => Ok(Level::ERROR),
+        "warn" => Ok(Level::WARN),
+        "info" => Ok(Level::INFO),
+        "debug" => Ok(Level::DEBUG),
+        "trace" => Ok(Level::TRACE),
+        _ => Err("is no level; write error, warn, info, debug or trace".to_owned()),
+    }
+}
+
+pub(super) fn format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("is no format; write text or json".to_owned()),
+    }
+}
