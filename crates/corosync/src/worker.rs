@@ -36,7 +36,7 @@ struct Link {
 
 impl<F: FnMut(Event)> Worker<F> {
     pub(crate) fn new(group: GroupName, events: F, shared: Arc<Shared>) -> Self {
-        let reconnect = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let reconnect = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
         Self { group, events, shared, reconnect }
     }
 

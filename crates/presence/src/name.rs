@@ -40,14 +40,6 @@ macro_rules! name {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Takes a text as a name.
-            ///
-            /// # Errors
-            /// [`InvalidName`] says which rule the text breaks.
-            pub fn new(text: &str) -> Result<Self, InvalidName> {
-                checked(text).map(Self)
-            }
-
             /// The name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -79,8 +71,31 @@ name! {
     Mailbox
 }
 
+impl Device {
+    /// Takes a text as a name.
+    ///
+    /// # Errors
+    /// [`InvalidName`] says which rule the text breaks.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        checked(text).map(Self)
+    }
+}
+
 impl Mailbox {
-    /// Joins a mailbox and its context; Asterisk reads an absent context as `default`.
+    /// Takes `mailbox@context` as a name; the context starts after the first `@`, as Asterisk splits it, and
+    /// is `default` where there is none.
+    ///
+    /// # Errors
+    /// [`InvalidName`] says which rule the text breaks.
+    pub fn new(text: &str) -> Result<Self, InvalidName> {
+        match text.split_once('@') {
+            Some((mailbox, context)) if !context.is_empty() => Self::from_parts(mailbox, context),
+            Some((mailbox, _)) => Self::from_parts(mailbox, "default"),
+            None => Self::from_parts(text, "default"),
+        }
+    }
+
+    /// Joins a mailbox and its context.
     ///
     /// # Errors
     /// [`InvalidName`] when either part is empty or the result is no name.
@@ -88,18 +103,13 @@ impl Mailbox {
         if mailbox.is_empty() || context.is_empty() {
             return Err(InvalidName::Empty);
         }
-        Self::new(&alloc::format!("{mailbox}@{context}"))
+        checked(&alloc::format!("{mailbox}@{context}")).map(Self)
     }
 
-    /// Mailbox and context; the context starts after the first `@`, as Asterisk splits it, and is
-    /// `default` where there is none.
+    /// Mailbox and context.
     #[must_use]
     pub fn parts(&self) -> (&str, &str) {
-        match self.0.split_once('@') {
-            Some((mailbox, context)) if !context.is_empty() => (mailbox, context),
-            Some((mailbox, _)) => (mailbox, "default"),
-            None => (&self.0, "default"),
-        }
+        self.0.split_once('@').expect("a mailbox is made of two parts")
     }
 }
 
@@ -118,7 +128,9 @@ mod tests {
     #[test]
     fn a_mailbox_has_a_context() {
         assert_eq!(Mailbox::from_parts("100", "default").unwrap().parts(), ("100", "default"));
-        assert_eq!(Mailbox::new("100").unwrap().parts(), ("100", "default"));
+        assert_eq!(Mailbox::new("100").unwrap().as_str(), "100@default");
+        assert_eq!(Mailbox::new("100@").unwrap().as_str(), "100@default");
+        assert_eq!(Mailbox::new("@default"), Err(InvalidName::Empty));
         assert_eq!(Mailbox::from_parts("", "default"), Err(InvalidName::Empty));
     }
 }

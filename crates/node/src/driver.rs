@@ -1,0 +1,280 @@
+//! The loop that moves bytes and time: it gives the core what happened, and carries out what the core wants.
+//!
+//! Each turn: 1 effects of the core, 2 datagrams to servers, 3 wait until any source has something, 4 serve every
+//! source (the group, the servers, questions), each at most [`BUDGET`] times so that none starves another, 5 the clock.
+
+use crate::config::Config;
+use crate::group::{Group, GroupEvent};
+use crate::http::Query;
+use crate::metrics::{Metrics, Path};
+use crate::sip::Sip;
+use crate::{notes, sip, view};
+use asterisk::Event;
+use presence::{Message, Node, Output};
+use std::time::{Duration, Instant};
+use tokio::net::UdpSocket;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// How many inputs of one source are taken in one turn.
+const BUDGET: usize = 64;
+
+/// How long the way out may take: telling everybody, then ending the publications, then leaving the group.
+const TELLING_MAX: Duration = Duration::from_secs(3);
+const UNPUBLISHING_MAX: Duration = Duration::from_millis(500);
+const LEAVING_MAX: Duration = Duration::from_secs(1);
+
+/// The node's shell.
+pub(crate) struct Driver {
+    start: Instant,
+    node: Node,
+    group: Option<Group>,
+    group_name: Option<String>,
+    sip: Sip,
+    names: notes::Names,
+    metrics: Metrics,
+    way_out: WayOut,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+/// How far the node is on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WayOut {
+    Staying,
+    /// Taking back what it told, until then.
+    Telling {
+        until: Duration,
+    },
+    /// Ending its publications, until then.
+    Unpublishing {
+        until: Duration,
+    },
+    Over,
+}
+
+impl Driver {
+    pub(crate) fn new(config: &Config, socket: UdpSocket) -> anyhow::Result<Self> {
+        Ok(Self {
+            start: Instant::now(),
+            node: Node::new(config.core()),
+            group: config.cluster.as_ref().map(Group::join).transpose()?,
+            group_name: config.cluster.as_ref().map(|cluster| cluster.group.clone()),
+            sip: Sip::new(config, socket),
+            names: notes::Names::new(config),
+            metrics: Metrics::new(),
+            way_out: WayOut::Staying,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Runs until a signal ends it.
+    pub(crate) async fn run(mut self, mut queries: mpsc::Receiver<Query>) {
+        while self.way_out != WayOut::Over {
+            self.carry_out();
+            self.sip.flush().await;
+            self.advance_way_out();
+            let wake_at = self.start + self.wake_at();
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => self.begin_way_out("SIGTERM"),
+                _ = self.interrupt.recv() => self.begin_way_out("SIGINT"),
+                Some(event) = next(&mut self.group) => self.hear_group_event(event),
+                Some(query) = queries.recv() => self.answer(query),
+                () = self.sip.readable() => {}
+                () = tokio::time::sleep_until(wake_at.into()) => {}
+            }
+            self.hear_group();
+            self.hear_servers();
+            self.pass_time();
+        }
+        if let Some(group) = self.group {
+            group.leave(LEAVING_MAX).await;
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn wake_at(&self) -> Duration {
+        let way_out = match self.way_out {
+            WayOut::Staying | WayOut::Over => None,
+            WayOut::Telling { until } | WayOut::Unpublishing { until } => Some(until),
+        };
+        let node = self.node.poll_timeout().map(|(at, _)| at);
+        let never = self.now() + Duration::from_secs(3_600);
+        [way_out, node, self.sip.agent.poll_timeout()].into_iter().flatten().min().unwrap_or(never)
+    }
+
+    fn pass_time(&mut self) {
+        let now = self.now();
+        if let Some((at, why)) = self.node.poll_timeout()
+            && at <= now
+        {
+            self.metrics.wakeup(why);
+            self.node.handle_timeout(now);
+        }
+        if self.sip.agent.poll_timeout().is_some_and(|at| at <= now) {
+            self.sip.agent.handle_timeout(now);
+            self.take_events();
+        }
+    }
+}
+
+/// What comes in.
+impl Driver {
+    fn hear_group(&mut self) {
+        for _ in 0..BUDGET {
+            let Some(event) = self.group.as_mut().and_then(Group::try_next) else { break };
+            self.hear_group_event(event);
+        }
+    }
+
+    fn hear_group_event(&mut self, event: GroupEvent) {
+        let now = self.now();
+        match event {
+            GroupEvent::Joined { me, members } => self.node.group_joined(now, me, members),
+            GroupEvent::Changed { joined, left } => self.node.group_changed(&joined, &left),
+            GroupEvent::Delivered { from, message: Ok(message) } => {
+                if Some(from) != self.node.membership().me() {
+                    self.metrics.received(Path::group, message.kind());
+                }
+                self.node.deliver(now, from, message);
+            }
+            GroupEvent::Delivered { from, message: Err(malformed) } => {
+                tracing::debug!(%from, "dropped a malformed message: {malformed}");
+                self.metrics.malformed(malformed.as_str());
+            }
+            GroupEvent::Down { why, retry } => {
+                tracing::warn!(retry_s = retry.as_secs_f32(), "not in the group: {why}");
+                self.node.group_lost(now);
+            }
+        }
+    }
+
+    fn hear_servers(&mut self) {
+        for _ in 0..BUDGET {
+            let now = self.now();
+            if !self.sip.receive(now) {
+                break;
+            }
+            self.take_events();
+        }
+    }
+
+    fn take_events(&mut self) {
+        while let Some(event) = self.sip.agent.poll_event() {
+            let now = self.now();
+            match event {
+                Event::Report { report, server, eid, change } => {
+                    let kind = Message::Change { eid, change: change.clone() }.kind();
+                    self.metrics.received(Path::publish, kind);
+                    let verdict = self.node.report(server, eid, change);
+                    self.sip.answer(now, report, verdict);
+                }
+                Event::RefreshAsked { server } | Event::Forgotten { server } => self.node.resync(server),
+                Event::Published { server, outcome } => {
+                    self.node.published(now, server, sip::outcome(outcome))
+                }
+                Event::Silent { server } => self.node.server_silent(server),
+                Event::Alive { server } => self.node.server_alive(server),
+            }
+        }
+    }
+
+    fn answer(&mut self, query: Query) {
+        // Whoever asked may have gone meanwhile.
+        let _heard = match query {
+            Query::Ready(reply) => reply.send(view::readiness(&self.node, self.group.is_some())).is_ok(),
+            Query::Metrics(reply) => reply.send(self.scrape()).is_ok(),
+            Query::Members(reply) => {
+                reply.send(view::members(&self.node, self.group_name.as_deref())).is_ok()
+            }
+            Query::States(reply) => reply.send(view::states(&self.node)).is_ok(),
+            Query::Device(device, reply) => reply.send(view::device(&self.node, &device)).is_ok(),
+            Query::Ping(reply) => {
+                self.node.ping();
+                reply.send(()).is_ok()
+            }
+        };
+    }
+
+    fn scrape(&mut self) -> String {
+        if let Some(group) = &self.group {
+            self.metrics.group_totals(group.throttled_total(), group.lost_total());
+        }
+        self.metrics.sip_totals(self.sip.agent.counters());
+        self.metrics.snapshot(&self.node, &self.names);
+        self.metrics.encode()
+    }
+}
+
+/// What goes out.
+impl Driver {
+    fn carry_out(&mut self) {
+        let now = self.now();
+        while let Some(output) = self.node.poll_output(now) {
+            match output {
+                Output::Multicast(message) => self.multicast(&message),
+                Output::Publish { server, eid, change } => {
+                    self.metrics.sent(Path::publish, Message::Change { eid, change: change.clone() }.kind());
+                    self.sip.agent.publish(now, server, eid, &change);
+                }
+                Output::RequestRefresh { server } => self.sip.agent.request_refresh(now, server),
+                Output::Note(note) => {
+                    self.metrics.note(&note, &self.names);
+                    self.names.log(&note);
+                }
+            }
+        }
+    }
+
+    fn multicast(&mut self, message: &Message) {
+        let Some(group) = &self.group else { return };
+        if group.multicast(message) {
+            self.metrics.sent(Path::group, message.kind());
+        } else {
+            self.metrics.dropped("group_queue_full");
+        }
+    }
+}
+
+/// The way out.
+impl Driver {
+    fn begin_way_out(&mut self, signal: &str) {
+        if self.way_out == WayOut::Staying {
+            tracing::info!(
+                "{signal}: taking back what others know only through this node, then leaving the group"
+            );
+            self.node.stop();
+            self.way_out = WayOut::Telling { until: self.now() + TELLING_MAX };
+        } else {
+            self.way_out = WayOut::Over;
+        }
+    }
+
+    fn advance_way_out(&mut self) {
+        let now = self.now();
+        match self.way_out {
+            WayOut::Telling { until } if self.node.drained() || until <= now => {
+                if !self.node.drained() {
+                    tracing::warn!("not everybody took back in time what this node had told");
+                }
+                self.sip.agent.withdraw_publications(now);
+                self.way_out = WayOut::Unpublishing { until: now + UNPUBLISHING_MAX };
+            }
+            WayOut::Unpublishing { until } if until <= now => self.way_out = WayOut::Over,
+            WayOut::Staying | WayOut::Telling { .. } | WayOut::Unpublishing { .. } | WayOut::Over => {}
+        }
+    }
+}
+
+/// The group's next event; never, when the node is in none.
+async fn next(group: &mut Option<Group>) -> Option<GroupEvent> {
+    match group {
+        Some(group) => group.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,112 @@
+//! What the node shows over HTTP: liveness, readiness, metrics, members and states.
+
+use crate::config::Secret;
+use crate::view::{DeviceView, Members, Readiness, States};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// A question to the driver, with the way back.
+pub(crate) enum Query {
+    /// Is the node ready?
+    Ready(oneshot::Sender<Readiness>),
+    /// All metrics, as OpenMetrics text.
+    Metrics(oneshot::Sender<String>),
+    /// Who is in the group?
+    Members(oneshot::Sender<Members>),
+    /// All states.
+    States(oneshot::Sender<States>),
+    /// The states of one device.
+    Device(String, oneshot::Sender<Option<DeviceView>>),
+    /// Send a ping to the group.
+    Ping(oneshot::Sender<()>),
+}
+
+type Queries = mpsc::Sender<Query>;
+
+/// Answers until the process ends.
+pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, queries: Queries) {
+    let guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/v1/members", get(members))
+        .route("/v1/states", get(states))
+        .route("/v1/states/{*device}", get(device))
+        .route("/v1/ping", post(ping))
+        .layer(middleware::from_fn_with_state(token, authorize));
+    let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
+    let router = open.merge(guarded).with_state(queries);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("HTTP ended: {error}");
+    }
+}
+
+/// Lets a request pass that carries the configured token; without one configured (loopback only), every request.
+async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
+    match token {
+        Some(token) if !carries(request.headers(), token.expose()) => {
+            let hint =
+                "this node wants `Authorization: Bearer TOKEN`, with [http] token of its configuration\n";
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], hint).into_response()
+        }
+        Some(_) | None => next.run(request).await,
+    }
+}
+
+/// Compares in a time that does not tell how much of the token was right.
+fn carries(headers: &HeaderMap, token: &str) -> bool {
+    let given =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    given.is_some_and(|given| {
+        let differences =
+            given.iter().zip(token.as_bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
+        given.len() == token.len() && differences == 0
+    })
+}
+
+async fn ready(State(queries): State<Queries>) -> Response {
+    match ask(&queries, Query::Ready).await {
+        Ok(readiness) if readiness.ready => Json(readiness).into_response(),
+        Ok(readiness) => (StatusCode::SERVICE_UNAVAILABLE, Json(readiness)).into_response(),
+        Err(status) => status.into_response(),
+    }
+}
+
+async fn metrics(State(queries): State<Queries>) -> Result<Response, StatusCode> {
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], ask(&queries, Query::Metrics).await?).into_response())
+}
+
+async fn members(State(queries): State<Queries>) -> Result<Json<Members>, StatusCode> {
+    ask(&queries, Query::Members).await.map(Json)
+}
+
+async fn states(State(queries): State<Queries>) -> Result<Json<States>, StatusCode> {
+    ask(&queries, Query::States).await.map(Json)
+}
+
+async fn device(State(queries): State<Queries>, Path(device): Path<String>) -> Result<Response, StatusCode> {
+    Ok(match ask(&queries, |reply| Query::Device(device, reply)).await? {
+        Some(device) => Json(device).into_response(),
+        None => (StatusCode::NOT_FOUND, "no server has a state for this device\n").into_response(),
+    })
+}
+
+async fn ping(State(queries): State<Queries>) -> Result<StatusCode, StatusCode> {
+    ask(&queries, Query::Ping).await.map(|()| StatusCode::ACCEPTED)
+}
+
+/// Asks the driver; it is gone only when the node is stopping.
+async fn ask<T>(
+    queries: &Queries,
+    question: impl FnOnce(oneshot::Sender<T>) -> Query,
+) -> Result<T, StatusCode> {
+    let (reply, answer) = oneshot::channel();
+    queries.send(question(reply)).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    answer.await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}

@@ -1,0 +1,235 @@
+//! What the node counts, as OpenMetrics. METRICS.md describes every metric; a test keeps both the same.
+
+mod sip;
+
+use crate::notes::Names;
+use presence::{Kind, Node, Note, Wakeup};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+use std::sync::atomic::Ordering;
+
+/// The way an event came or went.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "the derive takes label values from the variants' names")]
+pub(crate) enum Path {
+    /// The corosync group.
+    group,
+    /// SIP PUBLISH.
+    publish,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct EventLabels {
+    path: Path,
+    kind: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ServerLabels {
+    server: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct QueueLabels {
+    queue: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct StateLabels {
+    eid: String,
+    kind: &'static str,
+}
+
+/// All metrics of one node.
+pub(crate) struct Metrics {
+    registry: Registry,
+    received: Family<EventLabels, Counter>,
+    sent: Family<EventLabels, Counter>,
+    dropped: Family<ReasonLabels, Counter>,
+    wakeups: Family<ReasonLabels, Counter>,
+    repeated: Counter,
+    group_throttled: Counter,
+    group_lost: Counter,
+    group_absences: Counter,
+    equal_eids: Counter,
+    unanswered: Family<ServerLabels, Counter>,
+    rejected: Family<ServerLabels, Counter>,
+    resyncs: Family<ServerLabels, Counter>,
+    server_up: Family<ServerLabels, Gauge>,
+    malformed: Family<ReasonLabels, Counter>,
+    sip: sip::SipMetrics,
+    states: Family<StateLabels, Gauge>,
+    queue_depth: Family<QueueLabels, Gauge>,
+    group_members: Gauge,
+    in_group: Gauge,
+    synced: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("asterism_node");
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "The version of this node", version);
+        let r = &mut registry;
+        Self {
+            received: add(r, "events_received", "Events that came in, by path and kind"),
+            sent: add(r, "events_sent", "Events that went out, by path and kind"),
+            dropped: add(r, "events_dropped", "Events that were dropped, by reason; state is untouched"),
+            wakeups: add(r, "wakeups", "Deadlines of the core that passed, by reason"),
+            repeated: add(
+                r,
+                "group_repeats",
+                "Messages to the group that were sent again because they did not come back",
+            ),
+            group_throttled: add(
+                r,
+                "group_throttled",
+                "Times corosync was too busy to take a message (CS_ERR_TRY_AGAIN)",
+            ),
+            group_lost: add(r, "group_swallowed", "Messages that corosync took and did not deliver"),
+            group_absences: add(r, "group_absences", "Times the node lost the group"),
+            equal_eids: add(
+                r,
+                "equal_eids",
+                "Times two servers were found with one EID; the second is refused",
+            ),
+            unanswered: add(
+                r,
+                "publish_unanswered",
+                "PUBLISHes to a server that it did not answer, or not now; each is sent again",
+            ),
+            rejected: add(r, "publish_rejected", "PUBLISHes that a server refused for good"),
+            resyncs: add(r, "resyncs", "Times a server was told everything"),
+            malformed: add(
+                r,
+                "events_malformed",
+                "Messages of the group that were dropped because of their bytes, by what is wrong with them",
+            ),
+            sip: sip::SipMetrics::new(r),
+            server_up: add(r, "server_up", "Whether a server of this node answers (1) or not (0)"),
+            states: add(r, "states", "States that are known, by the EID of their server and by kind"),
+            queue_depth: add(r, "queue_depth", "Events that wait to go out or to be confirmed, by queue"),
+            group_members: add(
+                r,
+                "group_members",
+                "Members of the group, this node among them; 0 while it is out",
+            ),
+            in_group: add(r, "in_group", "Whether the node is in the group (1) or not (0)"),
+            synced: add(r, "synced", "Whether the node and the group know all of each other (1) or not (0)"),
+            registry,
+        }
+    }
+
+    pub(crate) fn received(&self, path: Path, kind: Kind) {
+        self.received.get_or_create(&EventLabels { path, kind: kind.as_str() }).inc();
+    }
+
+    pub(crate) fn sent(&self, path: Path, kind: Kind) {
+        self.sent.get_or_create(&EventLabels { path, kind: kind.as_str() }).inc();
+    }
+
+    pub(crate) fn dropped(&self, reason: &'static str) {
+        self.dropped.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    pub(crate) fn malformed(&self, reason: &'static str) {
+        self.malformed.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    pub(crate) fn wakeup(&self, why: Wakeup) {
+        let reason = match why {
+            Wakeup::Repeat => "repeat",
+            Wakeup::Sync => "sync",
+            Wakeup::Absence => "absence",
+            Wakeup::Retry(_) => "retry",
+        };
+        self.wakeups.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts what the core tells the operator.
+    pub(crate) fn note(&self, note: &Note, names: &Names) {
+        let server = |server| ServerLabels { server: names.of(server).to_owned() };
+        match note {
+            Note::Dropped(reason) => self.dropped(reason.as_str()),
+            Note::Repeated(words) => drop(self.repeated.inc_by(*words as u64)),
+            Note::Unanswered(id) => drop(self.unanswered.get_or_create(&server(*id)).inc()),
+            Note::Rejected(id) => drop(self.rejected.get_or_create(&server(*id)).inc()),
+            Note::Resync { server: id, .. } => drop(self.resyncs.get_or_create(&server(*id)).inc()),
+            Note::EqualEid { .. } => drop(self.equal_eids.inc()),
+            Note::GroupLost => drop(self.group_absences.inc()),
+            Note::Joined { .. }
+            | Note::Synced { .. }
+            | Note::GroupWithdrawn { .. }
+            | Note::MemberJoined(_)
+            | Note::MemberLeft { .. }
+            | Note::SpeakerLearned { .. }
+            | Note::PingHeard { .. }
+            | Note::ServerLearned { .. }
+            | Note::ServerAlive(_)
+            | Note::ServerSilent(_)
+            | Note::Ignored(_) => {}
+        }
+    }
+
+    /// Takes over totals that the group's session counts.
+    pub(crate) fn group_totals(&self, throttled: u64, lost: u64) {
+        self.group_throttled.inner().store(throttled, Ordering::Relaxed);
+        self.group_lost.inner().store(lost, Ordering::Relaxed);
+    }
+
+    /// Takes over totals that the SIP agent counts.
+    pub(crate) fn sip_totals(&self, counters: &asterisk::Counters) {
+        self.sip.take_over(counters);
+    }
+
+    /// Takes over what can be read from the core at this moment.
+    pub(crate) fn snapshot(&self, node: &Node, names: &Names) {
+        self.group_members.set(node.membership().members().count() as i64);
+        self.in_group.set(node.membership().me().is_some().into());
+        self.synced.set(node.synced().into());
+        self.states.clear();
+        for eid in node.states().eids() {
+            let states = node.states().of(eid);
+            let counts = [
+                ("device", states.map_or(0, presence::ServerStates::device_count)),
+                ("mailbox", states.map_or(0, presence::ServerStates::mailbox_count)),
+            ];
+            for (kind, count) in counts {
+                self.states.get_or_create(&StateLabels { eid: eid.to_string(), kind }).set(count as i64);
+            }
+        }
+        let depth = |queue: &str, depth: usize| {
+            self.queue_depth.get_or_create(&QueueLabels { queue: queue.to_owned() }).set(depth as i64);
+        };
+        depth("group", node.group_queue());
+        for (server, name) in names.all() {
+            depth(name, node.server_queue(server));
+            let (_, up) = node.server_status(server);
+            self.server_up.get_or_create(&ServerLabels { server: name.to_owned() }).set(up.into());
+        }
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)
+            .expect("writing to a string does not fail");
+        text
+    }
+}
+
+/// Registers a metric under its name; counters get `_total` when they are encoded.
+fn add<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}

@@ -1,0 +1,86 @@
+//! What the core tells the operator, as log lines: one line a fact, level by consequence.
+//!
+//! ERROR: somebody must act (two servers with one EID). WARN: something is wrong that may heal by itself.
+//! INFO: the cluster changed. DEBUG: one message among many.
+
+use crate::config::Config;
+use presence::{Holder, Note, ServerId};
+
+/// The names of the servers, as the configuration gives them.
+pub(crate) struct Names(Vec<String>);
+
+impl Names {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self(config.servers.iter().map(|server| server.name.clone()).collect())
+    }
+
+    pub(crate) fn of(&self, server: ServerId) -> &str {
+        &self.0[server.0]
+    }
+
+    /// Every server with its name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ServerId, &str)> {
+        self.0.iter().enumerate().map(|(id, name)| (ServerId(id), name.as_str()))
+    }
+
+    fn holder(&self, holder: Holder) -> String {
+        match holder {
+            Holder::Node => "this node".to_owned(),
+            Holder::Server(server) => format!("server {}", self.of(server)),
+            Holder::Member(member) => format!("member {member}"),
+        }
+    }
+
+    /// Writes a note to the log.
+    pub(crate) fn log(&self, note: &Note) {
+        match note {
+            Note::Joined { members } => tracing::info!(members, "joined the group"),
+            Note::Synced { silent } if silent.is_empty() => {
+                tracing::info!("synced: the group and this node know all of each other")
+            }
+            Note::Synced { silent } => {
+                tracing::info!(silent = ?silent, "synced; some members of the group never introduced themselves");
+            }
+            Note::GroupLost => {
+                tracing::warn!("out of the group; the states of its servers are kept for a while")
+            }
+            Note::GroupWithdrawn { servers } => {
+                tracing::warn!(servers, "out of the group for too long; withdrew the states of its servers")
+            }
+            Note::MemberJoined(member) => tracing::info!(%member, "member joined"),
+            Note::MemberLeft { member, eids } => {
+                tracing::info!(%member, ?eids, "member left; withdrew the states of its servers")
+            }
+            Note::SpeakerLearned { eid, member } => {
+                tracing::info!(%eid, %member, "member speaks for a server")
+            }
+            Note::PingHeard { eid, member } => tracing::info!(%eid, %member, "ping"),
+            Note::ServerLearned { server, eid } => {
+                tracing::info!(server = self.of(*server), %eid, "server reports its states")
+            }
+            Note::ServerAlive(server) => tracing::info!(server = self.of(*server), "server answers"),
+            Note::ServerSilent(server) => {
+                tracing::info!(server = self.of(*server), "server is gone; withdrew its states")
+            }
+            Note::Resync { server, states } => {
+                tracing::info!(server = self.of(*server), states, "telling the server everything")
+            }
+            Note::EqualEid { eid, holder, second } => tracing::error!(
+                %eid,
+                holder = self.holder(*holder),
+                refused = self.holder(*second),
+                "two servers have the same EID; the second is refused until its entityid= in asterisk.conf differs"
+            ),
+            Note::Rejected(server) => tracing::warn!(
+                server = self.of(*server),
+                "server refuses a PUBLISH for good; look at its inbound-publication and asterisk-publication in pjsip.conf"
+            ),
+            Note::Repeated(words) => tracing::debug!(words, "repeating to the group what did not come back"),
+            Note::Unanswered(server) => {
+                tracing::debug!(server = self.of(*server), "no answer to a PUBLISH; trying again later")
+            }
+            Note::Dropped(reason) => tracing::debug!(%reason, "dropped"),
+            Note::Ignored(kind) => tracing::trace!(%kind, "nothing new"),
+        }
+    }
+}

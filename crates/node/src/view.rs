@@ -1,0 +1,138 @@
+//! What the node knows, as the JSON that operators and tests read. Field names are stable.
+
+use presence::{Device, Node};
+use serde::Serialize;
+
+/// `GET /readyz`.
+#[derive(Serialize)]
+pub(crate) struct Readiness {
+    /// In the group and synced; without a `[cluster]`, always.
+    pub(crate) ready: bool,
+    in_group: bool,
+    synced: bool,
+}
+
+/// `GET /v1/members`.
+#[derive(Serialize)]
+pub(crate) struct Members {
+    /// The group's name; `null` without a `[cluster]`.
+    group: Option<String>,
+    joined: bool,
+    synced: bool,
+    me: Option<MemberName>,
+    members: Vec<MemberView>,
+}
+
+#[derive(Serialize)]
+struct MemberName {
+    nodeid: u32,
+    pid: u32,
+}
+
+#[derive(Serialize)]
+struct MemberView {
+    nodeid: u32,
+    pid: u32,
+    /// The servers that the member speaks for.
+    eids: Vec<String>,
+    /// As the member introduced itself; `null` if it has not.
+    address: Option<String>,
+    me: bool,
+}
+
+/// `GET /v1/states`.
+#[derive(Serialize)]
+pub(crate) struct States {
+    states: Vec<DeviceView>,
+    mailboxes: Vec<MailboxView>,
+}
+
+/// `GET /v1/states/{device}`.
+#[derive(Serialize)]
+pub(crate) struct DeviceView {
+    device: String,
+    /// What all servers together say, as Asterisk aggregates.
+    aggregate: &'static str,
+    states: Vec<StateView>,
+}
+
+#[derive(Serialize)]
+struct StateView {
+    eid: String,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct MailboxView {
+    mailbox: String,
+    counts: Vec<CountsView>,
+}
+
+#[derive(Serialize)]
+struct CountsView {
+    eid: String,
+    new: u32,
+    old: u32,
+}
+
+pub(crate) fn readiness(node: &Node, clustered: bool) -> Readiness {
+    let in_group = node.membership().me().is_some();
+    let synced = node.synced();
+    Readiness { ready: !clustered || in_group && synced, in_group, synced }
+}
+
+pub(crate) fn members(node: &Node, group: Option<&str>) -> Members {
+    let membership = node.membership();
+    let own_eid = node.eid();
+    let members = membership.members().map(|(member, peer)| {
+        let me = membership.me() == Some(member);
+        let own = me.then(|| std::iter::once(own_eid).chain(node.own_eids()));
+        MemberView {
+            nodeid: member.nodeid,
+            pid: member.pid,
+            eids: membership
+                .eids_of(member)
+                .chain(own.into_iter().flatten())
+                .map(|eid| eid.to_string())
+                .collect(),
+            address: peer.address.as_deref().map(str::to_owned),
+            me,
+        }
+    });
+    Members {
+        group: group.map(str::to_owned),
+        joined: membership.me().is_some(),
+        synced: node.synced(),
+        me: membership.me().map(|me| MemberName { nodeid: me.nodeid, pid: me.pid }),
+        members: members.collect(),
+    }
+}
+
+pub(crate) fn states(node: &Node) -> States {
+    let states = node.states();
+    let mailboxes = states.mailboxes().into_iter().map(|mailbox| MailboxView {
+        mailbox: mailbox.to_string(),
+        counts: states
+            .of_mailbox(mailbox)
+            .map(|(eid, counts)| CountsView { eid: eid.to_string(), new: counts.new, old: counts.old })
+            .collect(),
+    });
+    States {
+        states: states.devices().into_iter().filter_map(|device| view(node, device)).collect(),
+        mailboxes: mailboxes.collect(),
+    }
+}
+
+/// `None` when no server has a state for the device.
+pub(crate) fn device(node: &Node, device: &str) -> Option<DeviceView> {
+    view(node, &Device::new(device).ok()?)
+}
+
+fn view(node: &Node, device: &Device) -> Option<DeviceView> {
+    let states = node.states();
+    let aggregate = states.aggregate_of(device)?;
+    let states = states
+        .of_device(device)
+        .map(|(eid, state)| StateView { eid: eid.to_string(), state: state.as_str() });
+    Some(DeviceView { device: device.to_string(), aggregate: aggregate.as_str(), states: states.collect() })
+}
