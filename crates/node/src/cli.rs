@@ -74,12 +74,6 @@ pub(crate) fn complain(problems: &Problems) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Says on stderr what is wrong with a configuration.
-pub(crate) fn complain(problems: &Problems) -> ExitCode {
-    say(io::stderr(), format_args!("{problems}"));
-    ExitCode::FAILURE
-}
-
 /// Nobody may be listening, which changes nothing.
 fn say(mut stream: impl Write, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(stream, "{line}");

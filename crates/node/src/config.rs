@@ -136,7 +136,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Problems> {
         let text = if error.kind() == ErrorKind::NotFound {
             "there is no such file; copy node.example.toml there and change it".to_owned()
         } else {
-            format!("cannot be read ({error}); give the node's user the right to read it")
+            format!("cannot be read ({error}); name a file that the node's user may read")
         };
         Problems::new(&file, [Problem::in_file(text)])
     };
@@ -147,7 +147,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Problems> {
             1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count();
         Problems::new(&file, [Problem::at(line, "not UTF-8; save the file as UTF-8 text".to_owned())])
     })?;
-    let environment = |name: &str| std::env::var(name).ok();
+    let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let parsed = parse(&file, &text, &environment)?;
     let mut warnings = Vec::new();
     if parsed.secret_in_file && mode & 0o044 != 0 {

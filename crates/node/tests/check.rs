@@ -34,7 +34,11 @@ fn a_missing_file_is_named() {
 
 /// Runs the node without the variables that would override a file.
 fn node(arguments: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_asterism-node")).args(arguments).env_clear().output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_asterism-node"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .expect("the node starts")
 }
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
