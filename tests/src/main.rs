@@ -1,2 +1,90 @@
-//! asterism-lab
-fn main() {}
+//! `asterism-lab`: shows the state of the lab, lets a lamp cross, makes a call, measures.
+
+mod bench;
+mod call;
+mod output;
+mod show;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lab::Lab;
+
+use output::Screen;
+
+/// Looks at the lab that `just up` started, and plays with it.
+#[derive(Parser)]
+#[command(name = "asterism-lab", version)]
+struct Arguments {
+    /// The lab's compose project.
+    #[arg(long, env = "COMPOSE_PROJECT_NAME", default_value = "asterism", global = true)]
+    project: String,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Containers, members of the group and lamps; exit code 1 when something is not well.
+    Status {
+        /// For programs: one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The lab at a glance, and one lamp crossing from server to server.
+    Show,
+    /// One phone calls another; the lamps of the called one, as phones at all servers see them.
+    Call,
+    /// Measurements.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// How long a lamp takes from server to server, and what a burst does.
+    Lamp(bench::Options),
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let screen = Screen::new();
+    tokio::select! {
+        result = run(&arguments, &screen) => match result {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                output::complain(&error);
+                ExitCode::FAILURE
+            }
+        },
+        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+    }
+}
+
+/// Whether all is well.
+async fn run(arguments: &Arguments, screen: &Screen) -> anyhow::Result<bool> {
+    let lab = Lab::running(&arguments.project).await?;
+    match &arguments.verb {
+        Verb::Status { json } => status::run(&lab, screen, *json).await,
+        Verb::Show => show::run(&lab, screen).await,
+        Verb::Call => call::run(&lab, screen).await,
+        Verb::Bench { what: Bench::Lamp(options) } => bench::run(&lab, screen, options).await,
+    }
+}
+
+/// A file to write results to, checked before the work begins.
+fn writable(file: &PathBuf) -> anyhow::Result<()> {
+    use anyhow::Context;
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .map(drop)
+        .with_context(|| format!("cannot write {}", file.display()))
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::ami::{Ami, Message};
+use crate::ami::{Ami, Message, Reply};
 use crate::journal::Mark;
 use crate::topology::ServerSpec;
 
@@ -51,8 +51,20 @@ impl Pbx {
 
     /// Sets a device of this server (`Custom:…`).
     pub async fn set(&self, device: &str, state: &str) -> Result<()> {
+        self.start_set(device, state).await?.response().await?;
+        Ok(())
+    }
+
+    /// Starts to set a device; many may be under way at once.
+    pub async fn start_set(&self, device: &str, state: &str) -> Result<Reply> {
         let variable = format!("DEVICE_STATE({device})");
-        self.ami.action("Setvar", &[("Variable", &variable), ("Value", state)]).await?;
+        Ok(self.ami.send("Setvar", &[("Variable", &variable), ("Value", state)]).await?)
+    }
+
+    /// Deletes a `Custom:` device from the server's database, so that a restart does not bring it back; lamps stay as they are.
+    pub async fn forget(&self, device: &str) -> Result<()> {
+        let key = device.strip_prefix("Custom:").unwrap_or(device);
+        self.ami.action("DBDel", &[("Family", "CustomDevstate"), ("Key", key)]).await?;
         Ok(())
     }
 

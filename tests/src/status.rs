@@ -1,0 +1,254 @@
+//! `asterism-lab status`: containers, members of the group, lamps.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Result;
+use lab::{Container, Exten, Lab, NODES, NodeMember, SERVERS};
+use serde::Serialize;
+
+use crate::output::{Cell, Screen, Tone, header, number, text, toned};
+
+/// The whole lab; the field names are an interface (`just status --json`).
+#[derive(Serialize)]
+pub(crate) struct Status {
+    project: String,
+    healthy: bool,
+    containers: Vec<ContainerStatus>,
+    pub(crate) group: Option<Group>,
+    pub(crate) lamps: Vec<LampStatus>,
+}
+
+#[derive(Serialize)]
+struct ContainerStatus {
+    service: String,
+    state: String,
+    health: Option<String>,
+    healthy: bool,
+    uptime_seconds: Option<u64>,
+}
+
+/// Who is in the CPG group, and who says so.
+#[derive(Serialize)]
+pub(crate) struct Group {
+    source: &'static str,
+    members: Vec<NodeMember>,
+}
+
+/// The hint `lamp` at one server; no status when the server does not answer.
+#[derive(Serialize)]
+pub(crate) struct LampStatus {
+    pub(crate) server: &'static str,
+    status: Option<i32>,
+    text: String,
+}
+
+pub(crate) async fn run(lab: &Lab, screen: &Screen, json: bool) -> Result<bool> {
+    let status = Status::read(lab).await?;
+    if json {
+        screen.line(&serde_json::to_string_pretty(&status)?);
+        return Ok(status.healthy);
+    }
+    screen.heading("containers");
+    screen.table(&status.container_rows());
+    status.show_group(screen);
+    status.show_lamps(screen);
+    Ok(status.healthy)
+}
+
+impl Status {
+    pub(crate) async fn read(lab: &Lab) -> Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let containers = lab.docker().containers().await?;
+        let mut containers: Vec<_> =
+            containers.into_iter().map(|found| ContainerStatus::new(found, now)).collect();
+        let expected = SERVERS.iter().map(|server| server.name).chain(NODES.iter().map(|node| node.name));
+        for service in expected {
+            if !containers.iter().any(|container| container.service == service) {
+                containers.push(ContainerStatus::missing(service));
+            }
+        }
+        let lamps = lamps(lab).await;
+        let healthy = containers.iter().all(|container| container.healthy)
+            && lamps.iter().all(|lamp| lamp.status.is_some());
+        Ok(Self { project: lab.project.clone(), healthy, containers, group: group(lab).await, lamps })
+    }
+
+    pub(crate) fn all_healthy(&self) -> bool {
+        self.healthy
+    }
+
+    fn container_rows(&self) -> Vec<Vec<Cell>> {
+        let mut rows = vec![header(&["service", "state", "health", "up"])];
+        rows.extend(self.containers.iter().map(|container| {
+            let tone = if container.healthy { Tone::Good } else { Tone::Bad };
+            let health = container.health.as_deref().unwrap_or("-");
+            let uptime = container.uptime_seconds.map_or_else(|| "-".to_owned(), duration);
+            vec![text(&container.service), toned(tone, &container.state), toned(tone, health), number(uptime)]
+        }));
+        rows
+    }
+
+    /// The processes that speak to each other on corosync.
+    pub(crate) fn show_group(&self, screen: &Screen) {
+        let Some(group) = &self.group else {
+            screen.heading("group: nobody could be asked");
+            return;
+        };
+        screen.heading(&format!("group asterisk, as {} sees it", group.source));
+        let mut rows = vec![header(&["member", "address", "speaks for"])];
+        rows.extend(group.members.iter().map(|member| {
+            let eids: Vec<_> = member.eids.iter().map(|eid| name_of(eid)).collect();
+            let me = if member.me { vec!["itself".to_owned()] } else { Vec::new() };
+            let speaks = [me, eids].concat().join(", ");
+            let address = member.address.clone().unwrap_or_else(|| "-".to_owned());
+            vec![number(member.nodeid.to_string()), text(address), text(speaks)]
+        }));
+        screen.table(&rows);
+    }
+
+    fn show_lamps(&self, screen: &Screen) {
+        screen.heading("hint lamp (Custom:lamp)");
+        let rows: Vec<_> = self
+            .lamps
+            .iter()
+            .map(|lamp| {
+                let tone = if lamp.status.is_some() { Tone::Good } else { Tone::Bad };
+                vec![text(lamp.server), toned(tone, &lamp.text)]
+            })
+            .collect();
+        screen.table(&rows);
+    }
+}
+
+impl ContainerStatus {
+    fn missing(service: &str) -> Self {
+        let (service, state) = (service.to_owned(), "missing".to_owned());
+        Self { service, state, health: None, healthy: false, uptime_seconds: None }
+    }
+
+    fn new(container: Container, now: u64) -> Self {
+        let running = container.state == "running";
+        let started = running.then(|| unix_seconds(&container.started_at)).flatten();
+        Self {
+            healthy: container.is_well(),
+            uptime_seconds: started.map(|started| now.saturating_sub(started)),
+            service: container.service,
+            state: container.state,
+            health: container.health,
+        }
+    }
+}
+
+async fn lamps(lab: &Lab) -> Vec<LampStatus> {
+    let mut lamps = Vec::new();
+    for spec in &SERVERS {
+        let hint = async { anyhow::Ok(lab.pbx(spec).await?.hint("lamp").await?) }.await;
+        let (status, text) = match hint {
+            Ok(Exten { status, text }) => (Some(status), text),
+            Err(error) => (None, format!("{error:#}")),
+        };
+        lamps.push(LampStatus { server: spec.name, status, text });
+    }
+    lamps
+}
+
+/// The members as a node tells them, else as a stock server does.
+async fn group(lab: &Lab) -> Option<Group> {
+    for spec in &NODES {
+        if let Ok(node) = lab.node(spec)
+            && let Ok(members) = node.members().await
+        {
+            return Some(Group { source: spec.name, members: members.members });
+        }
+    }
+    for spec in &SERVERS {
+        if let Ok(pbx) = lab.pbx(spec).await
+            && let Ok(lines) = pbx.cli("corosync show members").await
+            && let members @ [_, ..] = parse_members(&lines).as_slice()
+        {
+            return Some(Group { source: spec.name, members: members.to_vec() });
+        }
+    }
+    None
+}
+
+/// Reads `corosync show members`, which tells node ids and nothing else.
+fn parse_members(lines: &[String]) -> Vec<NodeMember> {
+    let mut group = "";
+    let mut members = Vec::new();
+    for line in lines {
+        if let Some((_, name)) = line.split_once("--> Group:") {
+            group = name.trim();
+        }
+        let nodeid = line.split_once("--> Nodeid:").and_then(|(_, nodeid)| nodeid.trim().parse().ok());
+        if let (Some(nodeid), "asterisk") = (nodeid, group) {
+            members.push(NodeMember { nodeid, pid: 0, eids: Vec::new(), address: None, me: false });
+        }
+    }
+    members
+}
+
+/// The lab's name of whoever has this EID.
+fn name_of(eid: &str) -> String {
+    let servers = SERVERS.iter().map(|server| (server.eid, server.name));
+    let nodes = NODES.iter().map(|node| (node.eid, node.name));
+    servers
+        .chain(nodes)
+        .find(|(known, _)| *known == eid)
+        .map_or_else(|| eid.to_owned(), |(_, name)| name.to_owned())
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
+/// Seconds since 1970 of a UTC time such as `2026-12-01T08:30:00.5Z`.
+fn unix_seconds(text: &str) -> Option<u64> {
+    let (date, time) = text.split_once('T')?;
+    let numbers = |text: &str, separator| -> Option<Vec<u64>> {
+        text.split(separator).map(|part| part.parse().ok()).collect()
+    };
+    let date = numbers(date, '-')?;
+    let time = numbers(time.get(..8)?, ':')?;
+    let ([year, month, day], [hour, minute, second]) = (date.as_slice(), time.as_slice()) else {
+        return None;
+    };
+    // Years begin in March here, so that the leap day is the last one.
+    let (year, month) = if *month > 2 { (*year, *month - 3) } else { (year.checked_sub(1)?, *month + 9) };
+    let days =
+        365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day.checked_sub(1)?;
+    days.checked_sub(719_468).map(|days| ((days * 24 + hour) * 60 + minute) * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_time_is_read() {
+        assert_eq!(unix_seconds("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(unix_seconds("2024-02-29T23:59:59.123456789Z"), Some(1_709_251_199));
+        assert_eq!(unix_seconds("0001-01-01T00:00:00Z"), None);
+        assert_eq!(unix_seconds("yesterday"), None);
+    }
+
+    #[test]
+    fn only_members_of_the_group_asterisk_are_taken() {
+        let text = "=== Node 1\n=== --> Group: asterisk\n=== --> Nodeid: 1\n=== Node 2\n=== --> Group: other\n\
+                    === --> Nodeid: 7\n=== Node 3\n=== --> Group: asterisk\n=== --> Nodeid: 21\n===";
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let nodeids: Vec<u32> = parse_members(&lines).iter().map(|member| member.nodeid).collect();
+        assert_eq!(nodeids, [1, 21]);
+    }
+
+    #[test]
+    fn an_eid_of_the_lab_is_shown_by_name() {
+        assert_eq!(name_of("02:00:00:00:01:03"), "east-pbx3");
+        assert_eq!(name_of("02:00:00:00:01:22"), "east-node2");
+        assert_eq!(name_of("00:11:22:33:44:55"), "00:11:22:33:44:55");
+    }
+}

@@ -1,0 +1,82 @@
+//! The project's rules that no compiler knows.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which of our crates each may depend on.
+const ARROWS: [(&str, &[&str]); 6] = [
+    ("presence", &[]),
+    ("wire", &["presence"]),
+    ("corosync", &[]),
+    ("asterisk", &["presence"]),
+    ("node", &["presence", "wire", "corosync-rs", "asterisk"]),
+    ("tests", &[]),
+];
+
+const LINES_MAX: usize = 500;
+
+#[test]
+fn every_module_says_what_it_is() {
+    for (path, text) in sources() {
+        assert!(text.starts_with("//!"), "{}: must begin with a //! line that says what it is", path.display());
+    }
+}
+
+#[test]
+fn every_file_fits_in_a_head() {
+    for (path, text) in sources() {
+        let production = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default().lines().count();
+        assert!(production <= LINES_MAX, "{}: {production} lines; split it by noun", path.display());
+    }
+}
+
+#[test]
+fn crates_depend_only_downwards() {
+    let ours = ["presence", "wire", "corosync-rs", "asterisk", "node", "lab"];
+    for (name, allowed) in ARROWS {
+        let folder = if name == "tests" { root().join(name) } else { root().join("crates").join(name) };
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).expect("each crate has a manifest");
+        let dependencies = manifest.split("dependencies]").skip(1).flat_map(str::lines);
+        let names = dependencies.filter_map(|line| line.split(['.', ' ', '=']).next());
+        for dependency in names.filter(|dependency| ours.contains(dependency)) {
+            assert!(allowed.contains(&dependency), "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn only_corosync_is_unsafe() {
+    let corosync = root().join("crates/corosync");
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.starts_with(&corosync)) {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let unsafe_words = ["unsafe ", "allow(unsafe_code"].map(|word| word.to_owned());
+        for line in code {
+            assert!(!unsafe_words.iter().any(|word| line.contains(word)) || line.contains("unsafe_words"), "{}: {line}", path.display());
+        }
+    }
+}
+
+/// Every Rust file of the project with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    collect(&root().join("crates"), &mut files);
+    collect(&root().join("tests"), &mut files);
+    assert!(files.len() > 20, "the tree is where this test looks for it");
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder).expect("the tree can be read").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).expect("sources are text");
+            files.push((path, text));
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the project's folder")
+}
