@@ -251,7 +251,7 @@ impl Server {
         };
         match (known, response.code) {
             (false, _) => out.counters.dropped(DropKind::StrayResponse),
-            (true, 503) => self.qualifier.heard_busy(),
+            (true, 503) => self.qualifier.heard_busy(now),
             (true, _) => self.heard(now, out),
         }
     }
@@ -266,7 +266,7 @@ impl Server {
     }
 
     fn heard(&mut self, now: Duration, out: &mut Outbox) {
-        self.qualifier.heard(out);
+        self.qualifier.heard(now, out);
         self.publisher.hurry(now, out);
     }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 /// How often the server is asked. Each question is repeated within its period (at 0.5 and 1.5 s), so that a
 /// lossy link does not look like a dead server.
 const PERIOD: Duration = Duration::from_secs(2);
-/// Unanswered questions after which a server is silent.
-const UNANSWERED_MAX: u8 = 3;
+/// A server without a sign of life for so long is silent.
+const SILENCE: Duration = Duration::from_secs(6);
 
 /// Watches one server.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Qualifier {
     server: ServerId,
     route: Route,
     standing: Standing,
-    unanswered: u8,
+    heard_at: Duration,
     next_at: Duration,
     probe: Option<ClientTransaction>,
 }
@@ -33,21 +33,18 @@ enum Standing {
 impl Qualifier {
     /// The first question is due at once.
     pub(crate) fn new(server: ServerId, route: Route, now: Duration) -> Self {
-        Self { server, route, standing: Standing::Unknown, unanswered: 0, next_at: now, probe: None }
+        Self { server, route, standing: Standing::Unknown, heard_at: now, next_at: now, probe: None }
     }
 
     pub(crate) fn poll_timeout(&self) -> Duration {
-        self.probe.as_ref().map_or(self.next_at, |probe| self.next_at.min(probe.poll_timeout()))
+        let probe = self.probe.as_ref().map(ClientTransaction::poll_timeout);
+        let silent = (self.standing != Standing::Silent).then_some(self.heard_at + SILENCE);
+        probe.into_iter().chain(silent).fold(self.next_at, Duration::min)
     }
 
     /// Asks when it is time. True when the server has just become silent.
     pub(crate) fn handle_timeout(&mut self, now: Duration, out: &mut Outbox) -> bool {
-        let mut silenced = false;
         if now >= self.next_at {
-            if self.probe.take().is_some() {
-                self.unanswered = self.unanswered.saturating_add(1);
-                silenced = self.unanswered >= UNANSWERED_MAX && self.silence(out);
-            }
             self.next_at = now + PERIOD;
             self.ask(now, out);
         } else if let Some(probe) = &mut self.probe
@@ -56,7 +53,7 @@ impl Qualifier {
             out.counters.retransmissions += 1;
             out.send(probe.request().clone());
         }
-        silenced
+        now >= self.heard_at + SILENCE && self.silence(out)
     }
 
     /// True when this is the answer to our question.
@@ -65,8 +62,8 @@ impl Qualifier {
     }
 
     /// A sign of life, and proof that the server works.
-    pub(crate) fn heard(&mut self, out: &mut Outbox) {
-        self.unanswered = 0;
+    pub(crate) fn heard(&mut self, now: Duration, out: &mut Outbox) {
+        self.heard_at = now;
         if self.standing != Standing::Alive {
             self.standing = Standing::Alive;
             out.events.push_back(Event::Alive { server: self.server });
@@ -74,8 +71,8 @@ impl Qualifier {
     }
 
     /// A sign of life from a server that is starting or stopping: neither alive nor silent by it.
-    pub(crate) fn heard_busy(&mut self) {
-        self.unanswered = 0;
+    pub(crate) fn heard_busy(&mut self, now: Duration) {
+        self.heard_at = now;
     }
 
     /// The server is gone, or said goodbye. True when that is news.
@@ -153,7 +150,7 @@ mod tests {
             run(&mut qualifier, &mut out, second * SECOND);
             if second % 5 == 1 {
                 answer(&mut qualifier);
-                qualifier.heard(&mut out);
+                qualifier.heard(second * SECOND, &mut out);
             }
         }
         assert_eq!(out.events, [Event::Alive { server: ServerId(0) }]);
@@ -165,7 +162,7 @@ mod tests {
         for second in (0..60).step_by(2) {
             run(&mut qualifier, &mut out, (second + 1) * SECOND);
             answer(&mut qualifier);
-            qualifier.heard_busy();
+            qualifier.heard_busy((second + 1) * SECOND);
         }
         assert!(out.events.is_empty());
     }
