@@ -41,7 +41,7 @@ docker_build() {
     if docker buildx version >/dev/null 2>&1; then
         docker buildx build --load --progress plain "$@"
     else
-        DOCKER_BUILDKIT=0 docker build "$@"
+        DOCKER_BUILDKIT=0 docker build --force-rm "$@"
     fi
 }
 
