@@ -1,9 +1,7 @@
 //! Two agents talk over networks of all kinds.
 
-mod network;
-
+use crate::network::{self, EID, MS, PEER, Pair, Weather, address, counts, lamp};
 use asterisk::{Agent, DropKind, Event, Failure, Outcome, Verdict};
-use network::{EID, MS, PEER, Pair, Weather, address, counts, lamp};
 use presence::{Change, DeviceState};
 use std::time::Duration;
 
