@@ -6,9 +6,10 @@
 use crate::config::Config;
 use crate::group::{Group, GroupEvent};
 use crate::http::Query;
-use crate::metrics::{Metrics, Path};
+use crate::metrics::{GROUP_QUEUE_FULL, Metrics, Path};
+use crate::notes::Names;
 use crate::sip::Sip;
-use crate::{notes, sip, view};
+use crate::{sip, view};
 use asterisk::Event;
 use presence::{Message, Node, Output};
 use std::time::{Duration, Instant};
@@ -31,7 +32,7 @@ pub(crate) struct Driver {
     group: Option<Group>,
     group_name: Option<String>,
     sip: Sip,
-    names: notes::Names,
+    names: Names,
     metrics: Metrics,
     way_out: WayOut,
     terminate: Signal,
@@ -55,14 +56,15 @@ enum WayOut {
 
 impl Driver {
     pub(crate) fn new(config: &Config, socket: UdpSocket) -> anyhow::Result<Self> {
+        let names = Names::from(config.servers.iter().map(|server| server.name.clone()));
         Ok(Self {
             start: Instant::now(),
             node: Node::new(config.core()),
             group: config.cluster.as_ref().map(Group::join).transpose()?,
             group_name: config.cluster.as_ref().map(|cluster| cluster.group.clone()),
             sip: Sip::new(config, socket),
-            names: notes::Names::new(config),
-            metrics: Metrics::new(),
+            metrics: Metrics::new(&names),
+            names,
             way_out: WayOut::Staying,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -236,7 +238,7 @@ impl Driver {
         if group.multicast(message) {
             self.metrics.sent(Path::group, message.kind());
         } else {
-            self.metrics.dropped("group_queue_full");
+            self.metrics.dropped(GROUP_QUEUE_FULL);
         }
     }
 }

@@ -12,6 +12,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 use std::sync::atomic::Ordering;
 
+/// A message could not be queued for the group; the core sends it again.
+pub(crate) const GROUP_QUEUE_FULL: &str = "group_queue_full";
+
 /// The way an event came or went.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
 #[allow(non_camel_case_types, reason = "the derive takes label values from the variants' names")]
@@ -75,12 +78,13 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// All metrics at zero, with a series for each reason that is known beforehand: what is zero should be seen to be zero.
+    pub(crate) fn new(names: &Names) -> Self {
         let mut registry = Registry::with_prefix("asterism_node");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of this node", version);
         let r = &mut registry;
-        Self {
+        let metrics = Self {
             received: add(r, "events_received", "Events that came in, by path and kind"),
             sent: add(r, "events_sent", "Events that went out, by path and kind"),
             dropped: add(r, "events_dropped", "Events that were dropped, by reason; state is untouched"),
@@ -126,7 +130,19 @@ impl Metrics {
             in_group: add(r, "in_group", "Whether the node is in the group (1) or not (0)"),
             synced: add(r, "synced", "Whether the node and the group know all of each other (1) or not (0)"),
             registry,
+        };
+        let reasons = presence::Drop::ALL.map(presence::Drop::as_str).into_iter().chain([GROUP_QUEUE_FULL]);
+        reasons.for_each(|reason| drop(metrics.dropped.get_or_create(&ReasonLabels { reason })));
+        for malformed in wire::event::Malformed::ALL {
+            drop(metrics.malformed.get_or_create(&ReasonLabels { reason: malformed.as_str() }));
         }
+        for (_, server) in names.all() {
+            let labels = ServerLabels { server: server.to_owned() };
+            drop(metrics.unanswered.get_or_create(&labels));
+            drop(metrics.rejected.get_or_create(&labels));
+            drop(metrics.resyncs.get_or_create(&labels));
+        }
+        metrics
     }
 
     pub(crate) fn received(&self, path: Path, kind: Kind) {
@@ -198,22 +214,29 @@ impl Metrics {
         self.synced.set(node.synced().into());
         self.states.clear();
         for eid in node.states().eids() {
-            let states = node.states().of(eid);
-            let counts = [
-                ("device", states.map_or(0, presence::ServerStates::device_count)),
-                ("mailbox", states.map_or(0, presence::ServerStates::mailbox_count)),
-            ];
-            for (kind, count) in counts {
-                self.states.get_or_create(&StateLabels { eid: eid.to_string(), kind }).set(count as i64);
-            }
+            let (devices, mailboxes) = node
+                .states()
+                .of(eid)
+                .map_or((0, 0), |server| (server.device_count(), server.mailbox_count()));
+            self.states_of(&eid.to_string(), devices, mailboxes);
         }
+        let servers = names.all().map(|(id, name)| (name, node.server_queue(id), node.server_status(id).1));
+        self.depths(node.group_queue(), servers);
+    }
+
+    fn states_of(&self, eid: &str, devices: usize, mailboxes: usize) {
+        for (kind, count) in [("device", devices), ("mailbox", mailboxes)] {
+            self.states.get_or_create(&StateLabels { eid: eid.to_owned(), kind }).set(count as i64);
+        }
+    }
+
+    fn depths<'a>(&self, group: usize, servers: impl IntoIterator<Item = (&'a str, usize, bool)>) {
         let depth = |queue: &str, depth: usize| {
             self.queue_depth.get_or_create(&QueueLabels { queue: queue.to_owned() }).set(depth as i64);
         };
-        depth("group", node.group_queue());
-        for (server, name) in names.all() {
-            depth(name, node.server_queue(server));
-            let (_, up) = node.server_status(server);
+        depth("group", group);
+        for (name, queue, up) in servers {
+            depth(name, queue);
             self.server_up.get_or_create(&ServerLabels { server: name.to_owned() }).set(up.into());
         }
     }
@@ -232,4 +255,59 @@ fn add<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Name, type, labels and help of every metric, as METRICS.md writes them.
+    fn in_the_code() -> BTreeSet<String> {
+        let metrics = Metrics::new(&Names::from(["pbx".to_owned()]));
+        metrics.received(Path::group, Kind::Ping);
+        metrics.sent(Path::group, Kind::Ping);
+        metrics.wakeup(Wakeup::Repeat);
+        metrics.depths(0, [("pbx", 0, true)]);
+        metrics.states_of("02:00:00:00:00:01", 0, 0);
+        let mut counters = asterisk::Counters::default();
+        counters.drops.insert(asterisk::DropKind::Body, 1);
+        counters.publishes_failed.insert(asterisk::Failure::Timeout, 1);
+        metrics.sip_totals(&counters);
+        let text = metrics.encode();
+        let mut rows = BTreeSet::new();
+        for help in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
+            let (name, help) = help.split_once(' ').unwrap();
+            let kind = text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
+            let suffix = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            let series = text.lines().find(|line| line.starts_with(&format!("{name}{suffix}"))).expect(name);
+            let labels = series.split_once('{').map_or("", |(_, labels)| labels.split_once('}').unwrap().0);
+            let labels: Vec<_> =
+                labels.split(',').filter_map(|label| label.split_once('=')).map(|(key, _)| key).collect();
+            rows.insert(format!(
+                "| `{name}{suffix}` | {kind} | {} | {} |",
+                labels.join(", "),
+                help.trim_end_matches('.')
+            ));
+        }
+        rows
+    }
+
+    #[test]
+    fn metrics_md_says_what_the_code_says() {
+        let document = include_str!("../METRICS.md");
+        let documented: BTreeSet<_> =
+            document.lines().filter(|line| line.starts_with("| `asterism_")).map(str::to_owned).collect();
+        let code = in_the_code();
+        let missing: Vec<_> = code.difference(&documented).collect();
+        let stale: Vec<_> = documented.difference(&code).collect();
+        assert!(
+            missing.is_empty() && stale.is_empty(),
+            "METRICS.md lacks {missing:#?} and has {stale:#?} too much"
+        );
+    }
 }

@@ -3,17 +3,18 @@
 //! ERROR: somebody must act (two servers with one EID). WARN: something is wrong that may heal by itself.
 //! INFO: the cluster changed. DEBUG: one message among many.
 
-use crate::config::Config;
 use presence::{Holder, Note, ServerId};
 
 /// The names of the servers, as the configuration gives them.
 pub(crate) struct Names(Vec<String>);
 
-impl Names {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self(config.servers.iter().map(|server| server.name.clone()).collect())
+impl<N: IntoIterator<Item = String>> From<N> for Names {
+    fn from(names: N) -> Self {
+        Self(names.into_iter().collect())
     }
+}
 
+impl Names {
     pub(crate) fn of(&self, server: ServerId) -> &str {
         &self.0[server.0]
     }

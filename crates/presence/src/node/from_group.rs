@@ -52,7 +52,7 @@ impl Node {
     /// A message was delivered, our own ones included, in the total order of the group.
     pub fn deliver(&mut self, now: Duration, from: Member, message: Message) {
         if Some(from) == self.group.membership.me() {
-            return self.confirm(now, &message);
+            return self.confirm(now, from, &message);
         }
         if self.stopping {
             return self.drop_for(Drop::Stopping);
@@ -96,10 +96,13 @@ impl Node {
         self.push_to_group(Word::Discovery);
     }
 
-    fn confirm(&mut self, now: Duration, message: &Message) {
+    fn confirm(&mut self, now: Duration, from: Member, message: &Message) {
         let word = match message {
             Message::Change { eid, change } => Word::Change { eid: *eid, change: change.clone() },
-            Message::Discovery { .. } => Word::Discovery,
+            Message::Discovery { address, .. } => {
+                self.group.membership.introduce(from, address);
+                Word::Discovery
+            }
             Message::Ping { .. } => Word::Ping,
             Message::Aggregate { .. } => return,
         };
