@@ -1,3 +1,169 @@
-//! The lab suite.
+//! The lab suite: scenarios that run one after the other on a lab of their own, whichever lab the user has up beside it.
+//!
+//! `cargo test -p lab --test lab -- [--list] [PART OF A NAME]...` with `SUBJECT=node` (the default: everything) or
+//! `SUBJECT=stock` (what stock servers alone must pass, on stock servers alone). The images must be there: `just test` builds them.
 
-fn main() {}
+#![allow(clippy::print_stdout, reason = "a test program tells its results on standard output")]
+
+mod house;
+mod logs;
+mod scenarios;
+mod stage;
+
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Result, anyhow};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use house::House;
+use scenarios::Scenario;
+use stage::Stage;
+
+/// Whom the scenarios judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Node,
+    Stock,
+}
+
+struct Arguments {
+    subject: Subject,
+    list: bool,
+    filters: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(complaint) => {
+            eprintln!("{complaint}");
+            return ExitCode::from(2);
+        }
+    };
+    let chosen: Vec<&Scenario> =
+        scenarios::ALL.iter().filter(|scenario| arguments.chooses(scenario)).collect();
+    if arguments.list {
+        chosen.iter().for_each(|scenario| println!("{}: test", scenario.name));
+        return ExitCode::SUCCESS;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(judge(&arguments, &chosen)),
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Arguments {
+    fn read() -> Result<Self, String> {
+        let subject = match std::env::var("SUBJECT").as_deref() {
+            Err(_) | Ok("" | "node") => Subject::Node,
+            Ok("stock") => Subject::Stock,
+            Ok(other) => return Err(format!("SUBJECT is {other}; it may be node or stock")),
+        };
+        // cargo and its users pass the options of the usual harness; those that mean nothing here are let through.
+        let (options, filters): (Vec<_>, Vec<_>) =
+            std::env::args().skip(1).partition(|word| word.starts_with('-'));
+        Ok(Self { subject, list: options.iter().any(|option| option == "--list"), filters })
+    }
+
+    fn chooses(&self, scenario: &Scenario) -> bool {
+        let fits = self.filters.is_empty()
+            || self.filters.iter().any(|filter| scenario.name.contains(filter.as_str()));
+        fits && (self.subject == Subject::Node || scenario.stock)
+    }
+}
+
+/// Brings a lab up, runs the scenarios, and takes the lab away whatever happened.
+async fn judge(arguments: &Arguments, chosen: &[&Scenario]) -> ExitCode {
+    println!("\nrunning {} tests", chosen.len());
+    if chosen.is_empty() {
+        println!("\ntest result: ok. 0 passed; 0 failed\n");
+        return ExitCode::SUCCESS;
+    }
+    let mut house = match House::plan(arguments.subject).await {
+        Ok(house) => house,
+        Err(error) => {
+            println!("no lab: {error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = run(&mut house, chosen, interrupted()).await;
+    house.tear_down().await;
+    outcome
+}
+
+/// Becomes true on Ctrl-C or SIGTERM. From the first call on neither ends this process: the lab must go first.
+fn interrupted() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    if let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    {
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            println!("interrupted: the lab is being removed");
+            sender.send_replace(true);
+            sender.closed().await;
+        });
+    }
+    receiver
+}
+
+async fn run(house: &mut House, chosen: &[&Scenario], mut interrupted: watch::Receiver<bool>) -> ExitCode {
+    let start = Instant::now();
+    // Not given up halfway: compose would go on creating what has been removed.
+    if let Err(error) = house.bring_up().await {
+        println!("the lab {} does not come up: {error:#}", house.lab.project);
+        house.show_ends_of_logs().await;
+        return ExitCode::FAILURE;
+    }
+    println!(
+        "lab {} on {}.0/24 is up ({:.1} s)",
+        house.lab.project,
+        house.lab.net,
+        start.elapsed().as_secs_f64()
+    );
+    let mut failures = Vec::new();
+    for scenario in chosen {
+        let begin = Instant::now();
+        let result = tokio::select! {
+            result = run_one(house, scenario) => result,
+            Ok(_) = interrupted.wait_for(|yes| *yes) => return ExitCode::from(130),
+        };
+        let seconds = begin.elapsed().as_secs_f64();
+        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
+        println!("test {} ... {verdict} ({seconds:.1} s)", scenario.name);
+        if let Err(error) = result {
+            println!("    {}", format!("{error:#}").replace('\n', "\n    "));
+            failures.push(scenario.name);
+        }
+    }
+    let verdict = if failures.is_empty() { "ok" } else { "FAILED" };
+    let passed = chosen.len() - failures.len();
+    let seconds = start.elapsed().as_secs_f64();
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {} failed; finished in {seconds:.1} s\n",
+        failures.len()
+    );
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One scenario, then health again, then a look at what our containers logged meanwhile.
+async fn run_one(house: &House, scenario: &Scenario) -> Result<()> {
+    let since = SystemTime::now();
+    let lab = house.lab.clone();
+    let body = scenario.run;
+    // In a task of its own, so that a panic ends the scenario and not the suite.
+    let told = tokio::spawn(async move { body(Stage::set(lab).await?).await }).await;
+    let told = told.unwrap_or_else(|panic| Err(anyhow!("{panic}")));
+    let restored = house.restore().await;
+    let quiet = logs::quiet(&house.lab, since, scenario.expected).await;
+    told.and(restored).and(quiet)
+}

@@ -1,0 +1,183 @@
+//! The suite's own lab: planned beside whatever else runs here, brought up once, healthy between scenarios, gone at the end.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use lab::{Kind, Lab, NODES, SERVERS, Secrets, docker};
+use testcontainers::compose::DockerCompose;
+
+use crate::Subject;
+
+const PREFIX: &str = "asterism-test-";
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(40);
+
+pub(crate) struct House {
+    pub(crate) lab: Lab,
+    subject: Subject,
+    compose: Option<DockerCompose>,
+}
+
+impl House {
+    /// Chooses a name, a network and passwords; starts nothing.
+    pub(crate) async fn plan(subject: Subject) -> Result<Self> {
+        remove_orphans().await?;
+        let secrets = Secrets { ami: secret()?, sip: secret()?, node: secret()? };
+        let stock = |kind| subject == Subject::Node || kind == Kind::Stock;
+        let lab = Lab {
+            project: format!("{PREFIX}{}", std::process::id()),
+            net: free_network().await?,
+            secrets,
+            servers: SERVERS.iter().filter(|server| stock(server.kind)).collect(),
+        };
+        Ok(Self { lab, subject, compose: None })
+    }
+
+    /// Starts all containers and waits until they are healthy and the nodes ready.
+    pub(crate) async fn bring_up(&mut self) -> Result<()> {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files: Vec<PathBuf> = vec![here.join("../compose/compose.yaml").canonicalize()?];
+        if self.subject == Subject::Stock {
+            files.push(here.join("lab/stock.yaml"));
+        }
+        let Secrets { ami, sip, node } = self.lab.secrets.clone();
+        let compose = DockerCompose::with_local_client(files.as_slice())
+            .with_project_name(&self.lab.project)
+            .with_env("COMPOSE_PROJECT_NAME", &self.lab.project)
+            .with_env("EAST_NET", &self.lab.net)
+            .with_env("AMI_SECRET", ami)
+            .with_env("SIP_SECRET", sip)
+            .with_env("NODE_TOKEN", node)
+            .with_env("PUBLISH_SECRET", secret()?)
+            .with_env("COROSYNC_KEY", key()?);
+        self.compose.insert(compose).up().await?;
+        self.ready().await
+    }
+
+    /// Starts what a scenario has ended, thaws what it has frozen, and waits for health.
+    pub(crate) async fn restore(&self) -> Result<()> {
+        for container in self.lab.docker().containers().await? {
+            match container.state.as_str() {
+                "running" => {}
+                "paused" => drop(docker(&["unpause", &container.id]).await?),
+                _ => drop(docker(&["start", &container.id]).await?),
+            }
+        }
+        self.ready().await
+    }
+
+    async fn ready(&self) -> Result<()> {
+        let services = self.services();
+        self.lab.docker().healthy(&services, HEALTH_TIMEOUT).await?;
+        if self.subject == Subject::Node {
+            for node in &NODES {
+                let node = self.lab.node(node)?;
+                let deadline = tokio::time::Instant::now() + HEALTH_TIMEOUT;
+                while !matches!(node.ready().await, Ok(true)) {
+                    anyhow::ensure!(
+                        tokio::time::Instant::now() < deadline,
+                        "{} does not get ready",
+                        node.spec.name
+                    );
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn services(&self) -> Vec<&'static str> {
+        let nodes = NODES.iter().map(|node| node.name).filter(|_| self.subject == Subject::Node);
+        self.lab.servers.iter().map(|server| server.name).chain(nodes).collect()
+    }
+
+    /// For a lab that does not come up: what its containers said last.
+    pub(crate) async fn show_ends_of_logs(&self) {
+        for container in self.lab.docker().containers().await.unwrap_or_default() {
+            if !container.is_well() {
+                println!("-- {} is {} ({:?}):", container.service, container.state, container.health);
+                let logs = self
+                    .lab
+                    .docker()
+                    .logs(&container.service, std::time::UNIX_EPOCH)
+                    .await
+                    .unwrap_or_default();
+                let lines: Vec<&str> = logs.lines().collect();
+                println!("{}", lines[lines.len().saturating_sub(15)..].join("\n"));
+            }
+        }
+    }
+
+    /// Removes everything that carries the project's name.
+    pub(crate) async fn tear_down(self) {
+        if let Err(error) = remove(&self.lab.project).await {
+            println!("the lab {} is not wholly removed: {error:#}", self.lab.project);
+        }
+        // It would ask compose to remove the same again, without the environment that the compose file demands.
+        std::mem::forget(self.compose);
+    }
+}
+
+/// At once, without asking the programs to end: nothing of it is to be kept.
+async fn remove(project: &str) -> Result<()> {
+    let compose = format!("label=com.docker.compose.project={project}");
+    let phones = format!("label=asterism.lab={project}");
+    for filter in [&phones, &compose] {
+        let ids = docker(&["ps", "-aq", "--filter", filter]).await?;
+        each(&["rm", "--force", "--volumes"], &ids).await?;
+    }
+    for kind in ["network", "volume"] {
+        let ids = docker(&[kind, "ls", "-q", "--filter", &compose]).await?;
+        each(&[kind, "rm"], &ids).await?;
+    }
+    Ok(())
+}
+
+async fn each(command: &[&str], ids: &str) -> Result<()> {
+    if !ids.is_empty() {
+        let arguments: Vec<&str> = command.iter().copied().chain(ids.lines()).collect();
+        docker(&arguments).await?;
+    }
+    Ok(())
+}
+
+/// Removes labs of earlier runs that were killed before they could tidy up: their process is gone.
+async fn remove_orphans() -> Result<()> {
+    let label = "{{.Label \"com.docker.compose.project\"}}";
+    let projects = docker(&["network", "ls", "--format", label]).await?;
+    for project in projects.lines() {
+        let pid = project.strip_prefix(PREFIX).and_then(|pid| pid.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            remove(project).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A network 198.19.N that no docker network and no route of this host uses.
+async fn free_network() -> Result<String> {
+    let ids = docker(&["network", "ls", "-q"]).await?;
+    let mut arguments = vec!["network", "inspect", "-f", "{{range .IPAM.Config}}{{.Subnet}} {{end}}"];
+    arguments.extend(ids.lines());
+    let used = docker(&arguments).await?;
+    let first = std::process::id() % 250;
+    let candidates = (0..250).map(|offset| format!("198.19.{}", (first + offset) % 250));
+    let mut free = candidates.filter(|net| !used.contains(&format!("{net}.")));
+    free.next().context("no network 198.19.N is free")
+}
+
+fn secret() -> Result<String> {
+    random_hex(16)
+}
+
+/// corosync wants between 128 and 4096 bytes; the lab writes them in hexadecimal digits.
+fn key() -> Result<String> {
+    random_hex(128)
+}
+
+fn random_hex(bytes: usize) -> Result<String> {
+    use std::io::Read;
+    let mut buffer = vec![0; bytes];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut buffer)?;
+    Ok(buffer.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,28 @@
+//! After each scenario our own containers must have been quiet: WARN means that somebody should look at once.
+
+use std::time::SystemTime;
+
+use anyhow::{Result, ensure};
+use lab::{Lab, NODES};
+
+/// No line of WARN or ERROR in a node's log since then, but those that contain one of the `expected` texts.
+pub(crate) async fn quiet(lab: &Lab, since: SystemTime, expected: &[&str]) -> Result<()> {
+    let mut loud = Vec::new();
+    for node in &NODES {
+        // The stock lab has no nodes.
+        let Ok(log) = lab.docker().logs(node.name, since).await else { continue };
+        let lines = log.lines().filter(|line| is_loud(line));
+        let unexpected = lines.filter(|line| !expected.iter().any(|text| line.contains(text)));
+        loud.extend(unexpected.map(|line| format!("{}: {line}", node.name)));
+    }
+    loud.truncate(10);
+    ensure!(loud.is_empty(), "unexpected in the logs:\n{}", loud.join("\n"));
+    Ok(())
+}
+
+/// The level stands alone in a text line and as a field in JSON; a panic has neither.
+fn is_loud(line: &str) -> bool {
+    let text = line.split_whitespace().take(3).any(|word| word == "WARN" || word == "ERROR");
+    let json = line.contains("\"level\":\"WARN\"") || line.contains("\"level\":\"ERROR\"");
+    text || json || line.contains("panicked at") || line.starts_with("Error:")
+}

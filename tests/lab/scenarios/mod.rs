@@ -1,0 +1,72 @@
+//! The scenarios: what a user sees, each told in about twenty lines.
+
+mod aggregates_are_right;
+mod call_lights_the_lamp;
+mod equal_eid_is_refused;
+mod killed_node_comes_back;
+mod killed_server_leaves_no_ghost;
+mod lamp_crosses;
+mod message_waiting_crosses;
+mod nothing_echoes;
+mod restarted_server_has_the_right_lamps;
+mod stopped_node_withdraws;
+
+use std::pin::Pin;
+
+use anyhow::Result;
+
+use crate::stage::Stage;
+
+type Story = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(Stage) -> Story,
+    /// Stock servers alone can pass it, and do with `SUBJECT=stock`.
+    pub(crate) stock: bool,
+    /// Parts of the lines of WARN and ERROR that the nodes are to log meanwhile.
+    pub(crate) expected: &'static [&'static str],
+}
+
+const fn scenario(name: &'static str, run: fn(Stage) -> Story) -> Scenario {
+    Scenario { name, run, stock: false, expected: &[] }
+}
+
+impl Scenario {
+    const fn also_stock(self) -> Self {
+        Self { stock: true, ..self }
+    }
+
+    const fn expecting(self, expected: &'static [&'static str]) -> Self {
+        Self { expected, ..self }
+    }
+}
+
+/// All scenarios, in the order in which they run: the simple ones first.
+pub(crate) const ALL: &[Scenario] = &[
+    scenario("a_lamp_crosses_each_directed_pair_of_servers", |stage| Box::pin(lamp_crosses::run(stage)))
+        .also_stock(),
+    scenario("a_call_lights_the_lamp_everywhere", |stage| Box::pin(call_lights_the_lamp::run(stage)))
+        .also_stock(),
+    scenario("message_waiting_crosses_both_ways", |stage| Box::pin(message_waiting_crosses::run(stage))),
+    scenario("nothing_echoes", |stage| Box::pin(nothing_echoes::run(stage))).also_stock(),
+    scenario("aggregates_are_right", |stage| Box::pin(aggregates_are_right::run(stage))).also_stock(),
+    scenario("an_equal_eid_is_refused", |stage| Box::pin(equal_eid_is_refused::run(stage))).expecting(&[]),
+    scenario("restarted_pbx2_has_the_right_lamps", |stage| {
+        Box::pin(restarted_server_has_the_right_lamps::run(stage, "pbx2"))
+    })
+    .also_stock(),
+    scenario("restarted_pbx3_has_the_right_lamps", |stage| {
+        Box::pin(restarted_server_has_the_right_lamps::run(stage, "pbx3"))
+    }),
+    scenario("killed_pbx1_leaves_no_lamp_lit", |stage| {
+        Box::pin(killed_server_leaves_no_ghost::run(stage, "pbx1", &["pbx3", "pbx4"]))
+    }),
+    scenario("killed_pbx3_leaves_no_lamp_lit", |stage| {
+        Box::pin(killed_server_leaves_no_ghost::run(stage, "pbx3", &["pbx4"]))
+    }),
+    scenario("killed_node1_comes_back_and_pbx3_is_right_again", |stage| {
+        Box::pin(killed_node_comes_back::run(stage))
+    }),
+    scenario("stopped_node1_withdraws_and_returns", |stage| Box::pin(stopped_node_withdraws::run(stage))),
+];
