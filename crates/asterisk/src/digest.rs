@@ -215,6 +215,23 @@ mod tests {
     }
 
     #[test]
+    fn a_response_of_asterisk_comes_out() {
+        let captured = include_str!("../tests/captured/authorized.sip");
+        let header = captured.lines().find_map(|line| line.strip_prefix("Authorization: ")).unwrap();
+        let answer = Parameters::parse(header).unwrap();
+        let value = |name| answer.value(name).unwrap();
+        let inputs = Inputs {
+            realm: value("realm"),
+            nonce: value("nonce"),
+            method: "PUBLISH",
+            uri: value("uri"),
+            count: Some((value("nc"), value("cnonce"))),
+        };
+        let credentials = Credentials { user: "presence".into(), password: "zz".into() };
+        assert_eq!(credentials.response(&inputs), value("response"));
+    }
+
+    #[test]
     fn a_nonce_is_used_again_and_counted_in_hexadecimal() {
         let mut auth = ClientAuth::new(Some(credentials()));
         let mut ids = Ids::new(1);
