@@ -60,6 +60,50 @@ fn every_state_arrives_in_order_whatever_the_network_does() {
     }
 }
 
+/// Publishes one state until it is accepted, while `trouble` strikes every two seconds.
+fn insist(pair: &mut Pair, change: &Change, mut trouble: impl FnMut(&mut Pair)) {
+    loop {
+        let before = pair.events[0].len();
+        pair.publish(0, change);
+        let ended = |pair: &Pair| {
+            pair.events[0][before..].iter().find_map(|(_, event)| match event {
+                Event::Published { outcome, .. } => Some(*outcome),
+                Event::Report { .. }
+                | Event::RefreshAsked { .. }
+                | Event::Forgotten { .. }
+                | Event::Silent { .. }
+                | Event::Alive { .. } => None,
+            })
+        };
+        while !pair.run_while(pair.now + 2 * SECOND, |pair| ended(pair).is_none()) {
+            trouble(pair);
+        }
+        if ended(pair) == Some(Outcome::Accepted) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn cuts_and_restarts_delay_states_and_never_turn_them_back() {
+    for seed in 0..40 {
+        let mut pair = Pair::new(seed, STORM, [(seed % 2 == 0).then_some("secret"); 2]);
+        let mut strikes = seed;
+        for count in 1..=30 {
+            insist(&mut pair, &counts(count), |pair| {
+                strikes += 1;
+                pair.weather.cut = strikes % 5 < 2;
+                if strikes % 7 == 0 {
+                    pair.restart(1);
+                }
+            });
+        }
+        let told = counts_told(&pair, 1);
+        assert!(told.is_sorted() && told.last() == Some(&30), "seed {seed}: {told:?}");
+        assert_eq!(told, (1..=30).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
 #[test]
 fn on_a_calm_network_nothing_is_counted_as_wrong() {
     let mut pair = Pair::new(7, Weather { delay_ms_max: 3, ..Weather::default() }, [Some("secret"); 2]);
