@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use lab::{NODES, sipp_scenario};
+use lab::{NODES, Node, sipp_scenario};
 
 use crate::stage::{SOON, Stage};
 
@@ -14,7 +14,7 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
     let (pbx1, node) = (stage.pbx("pbx1")?, stage.node(1)?);
     pbx1.set(&lamp.device, "INUSE").await?;
     lamp.lit(&stage.all(), SOON).await?;
-    let before = node.metrics().await?.sum("asterism_node_equal_eids_total", &[]);
+    let before = refused(&node).await?;
 
     let pbx3 = stage.lab.docker().container("east-pbx3").await?;
     let node_address = stage.lab.address(NODES[0].host)?;
@@ -23,11 +23,17 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
         .await
         .context("PUBLISH, expecting 403")?;
 
-    let after = node.metrics().await?.sum("asterism_node_equal_eids_total", &[]);
-    ensure!(after > before, "the equal EID is not counted");
+    ensure!(refused(&node).await? > before, "the refusal is not counted");
     let known = node.states(&lamp.device).await?.context("the lamp is gone")?;
     ensure!(known.aggregate == "INUSE", "the lamp was changed: {known:?}");
     pbx1.device_becomes(Instant::now(), &lamp.device, "INUSE").await?;
     pbx1.set(&lamp.device, "NOT_INUSE").await?;
     lamp.out(&stage.all(), SOON).await
+}
+
+/// `wrong_eid` where the node's configuration tells the server's EID, as the lab's does; else `equal_eid`.
+async fn refused(node: &Node) -> Result<f64> {
+    let metrics = node.metrics().await?;
+    let reasons = ["reason=\"equal_eid\"", "reason=\"wrong_eid\""];
+    Ok(reasons.iter().map(|reason| metrics.sum("asterism_node_events_dropped_total", &[reason])).sum())
 }

