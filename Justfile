@@ -37,7 +37,7 @@ set positional-arguments
 @call *args:
     scripts/lab.sh call "$@"
 
-# After a change in crates/: the new node into the running lab.
+# After a change in crates/ or compose/node*.toml: new nodes into the running lab.
 [no-exit-message]
 @reload:
     scripts/reload.sh

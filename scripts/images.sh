@@ -34,16 +34,16 @@ base_image() {
     docker image inspect asterism/debian:forky >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh"
 }
 
-programs() { cargo build --release --locked --manifest-path "$ROOT/Cargo.toml" --package node --package lab; }
+programs() { cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package lab; }
 
 # Everything that the lab and its tests run, what is independent of each other at the same time.
 build_all() {
     local jobs=() failed=0 job
-    step "programs (cargo)" programs &
+    start_job step "programs (cargo)" programs
     jobs+=("$!")
     if step "base image" base_image; then
         for job in corosync asterisk phones; do
-            step "image $job" image "$job" "$ROOT/images/$job" &
+            start_job step "image $job" image "$job" "$ROOT/images/$job"
             jobs+=("$!")
         done
     else

@@ -18,23 +18,38 @@ die() {
     exit 1
 }
 
-# step NAME COMMAND...: runs it with its output in .tools/log/NAME.log; says how long it took, or shows the log's end.
-# What the user should know the command prints with a leading "NOTE: ".
+# step NAME COMMAND...: runs it with its output in .tools/log/NAME.log; says how long it took, or shows the log's end
+# (STEP_TAIL lines). What the user should know the command prints with a leading "NOTE: ".
 step() {
     local name="$1" begin="$SECONDS" log
     shift
     log="$LOGS/${name// /-}.log"
     # In the background, so that `set -e` holds inside of it; in a condition it would not.
-    "$@" >"$log" 2>&1 &
+    start_job "$@" >"$log" 2>&1
     if wait "$!"; then
         printf '  %-24s %4d s\n' "$name" "$((SECONDS - begin))"
         sed -n 's/.*NOTE: /      /p' "$log" | sort -u
     else
         printf '  %-24s FAILED after %d s; the end of %s:\n' "$name" "$((SECONDS - begin))" "${log#"$ROOT"/}"
-        tail -n 25 "$log" | sed 's/^/      | /'
+        tail -n "${STEP_TAIL:-25}" "$log" | sed 's/^/      | /'
         return 1
     fi
 }
+
+# A background job ($!) in a process group of its own, so that Ctrl-C can end all of it. Within a job: in that job's group.
+start_job() {
+    [ "$BASH_SUBSHELL" != 0 ] || set -m
+    "$@" &
+    set +m
+}
+
+end_jobs() {
+    trap - INT TERM
+    local job
+    for job in $(jobs -p); do kill -TERM -- "-$job" 2>/dev/null || true; done
+    exit 130
+}
+trap end_jobs INT TERM
 
 # docker build, by BuildKit where the engine's client has it, else by the legacy builder.
 docker_build() {

@@ -14,7 +14,7 @@ main() {
     # shellcheck source=scripts/env.sh
     . "$ROOT/scripts/env.sh"
     build_all || give_up_building
-    step "start and wait for health" start || report_containers
+    STEP_TAIL=1 step "start and wait for health" start || report_containers
     "$ROOT/scripts/lab.sh" show
     say ""
     say "The lab is up ($SECONDS s). Next: ./just call   ./just status   ./just logs east-node1   ./just cli east-pbx1   ./just down"
