@@ -1,5 +1,6 @@
 //! After each scenario our own containers must have been quiet: WARN means that somebody should look at once.
 
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Result, ensure};
@@ -18,6 +19,17 @@ pub(crate) async fn quiet(lab: &Lab, since: SystemTime, expected: &[&str]) -> Re
     loud.truncate(10);
     ensure!(loud.is_empty(), "unexpected in the logs:\n{}", loud.join("\n"));
     Ok(())
+}
+
+/// Keeps what every container has logged since then, for whoever looks into a failure; returns the folder.
+pub(crate) async fn keep(lab: &Lab, since: SystemTime, scenario: &str) -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(scenario);
+    std::fs::create_dir_all(&folder)?;
+    for container in lab.docker().containers().await? {
+        let log = lab.docker().logs(&container.service, since).await?;
+        std::fs::write(folder.join(format!("{}.log", container.service)), log)?;
+    }
+    Ok(folder)
 }
 
 /// The level stands alone in a text line and as a field in JSON; a panic has neither.

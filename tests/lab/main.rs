@@ -165,5 +165,12 @@ async fn run_one(house: &House, scenario: &Scenario) -> Result<()> {
     let told = told.unwrap_or_else(|panic| Err(anyhow!("{panic}")));
     let restored = house.restore().await;
     let quiet = logs::quiet(&house.lab, since, scenario.expected).await;
-    told.and(restored).and(quiet)
+    let result = told.and(restored).and(quiet);
+    if result.is_err() {
+        match logs::keep(&house.lab, since, scenario.name).await {
+            Ok(folder) => println!("logs of {} are in {}", scenario.name, folder.display()),
+            Err(error) => println!("the logs of {} are lost: {error:#}", scenario.name),
+        }
+    }
+    result
 }

@@ -6,6 +6,7 @@
 
 pub mod ami;
 mod compose;
+mod docker;
 mod journal;
 mod node;
 mod pbx;
@@ -14,7 +15,8 @@ mod sip;
 mod topology;
 
 pub use ami::Ami;
-pub use compose::{Container, Docker, Lab, Secrets, docker};
+pub use compose::{Lab, Secrets};
+pub use docker::{Container, Docker, docker};
 pub use journal::{Journal, Mark};
 pub use node::{DeviceStates, EidState, Members, Metrics, Node, NodeMember};
 pub use pbx::{Exten, Pbx};

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result};
 use tokio::task::JoinHandle;
 
-use crate::compose::{Lab, docker_with_input};
+use crate::compose::Lab;
+use crate::docker::docker_with_input;
 
 const REGISTER: &str = include_str!("../sipp/register.xml");
 const CALLEE: &str = include_str!("../sipp/callee.xml");

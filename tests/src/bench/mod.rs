@@ -79,6 +79,7 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
         std::fs::write(file, serde_json::to_string_pretty(&figures)?)
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
+    screen.line("\nThe devices of the bursts stay in the servers' memory; `just down` and `just up` give a fresh lab.");
     Ok(true)
 }
 
