@@ -15,13 +15,33 @@ const POLL: Duration = Duration::from_millis(50);
 /// A hint as AMI reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exten {
-    /// -1 no such hint, 0 idle, 1 in use, 2 busy, 4 unavailable, 8 ringing, 16 on hold; sums of them.
+    /// 0 idle, 1 in use, 2 busy, 4 unavailable, 8 ringing, 16 on hold; sums of them.
     pub status: i32,
     /// Asterisk's word for it.
     pub text: String,
 }
 
+/// What `core show hints` calls them.
+const STATUSES: [(&str, i32); 8] = [
+    ("Idle", 0),
+    ("InUse", 1),
+    ("Busy", 2),
+    ("Unavailable", 4),
+    ("Ringing", 8),
+    ("InUse&Ringing", 9),
+    ("Hold", 16),
+    ("InUse&Hold", 17),
+];
+
 impl Exten {
+    /// From the console: `1001@asterism : PJSIP/1001  State:Idle  Presence:not_set  Watchers  0`.
+    fn shown(exten: &str, lines: &[String]) -> Option<Self> {
+        let line = lines.iter().find(|line| line.split('@').next() == Some(exten))?;
+        let text = line.split_once(" State:")?.1.split_whitespace().next()?;
+        let (_, status) = STATUSES.iter().find(|(name, _)| *name == text)?;
+        Some(Self { status: *status, text: text.to_owned() })
+    }
+
     fn read(message: &Message) -> Option<Self> {
         let status = message.field("Status")?.trim().parse().ok()?;
         Some(Self { status, text: message.field("StatusText").unwrap_or_default().into_owned() })
@@ -74,10 +94,11 @@ impl Pbx {
         Ok(reply.field("Value").context("Getvar without a value")?.into_owned())
     }
 
-    /// The hint as this server shows it now.
+    /// The hint as this server last told its phones. (AMI's ExtensionState would ask the devices anew, and so hide a
+    /// lamp that stays lit because nobody was told.)
     pub async fn hint(&self, exten: &str) -> Result<Exten> {
-        let reply = self.ami.action("ExtensionState", &[("Exten", exten), ("Context", "asterism")]).await?;
-        Exten::read(&reply).context("ExtensionState without a status")
+        let lines = self.cli(&format!("core show hint {exten}")).await?;
+        Exten::shown(exten, &lines).with_context(|| format!("{} shows no hint {exten}", self.spec.name))
     }
 
     /// Adds a hint for a device to the running dialplan.
@@ -170,5 +191,19 @@ impl Pbx {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_read_from_the_console() {
+        let text = "lamp@asterism : Custom:lamp  State:InUse&Ringing  Presence:not_set  Watchers  2\n1 hint matching";
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let lamp = Exten::shown("lamp", &lines).unwrap();
+        assert_eq!((lamp.status, lamp.is_lit()), (9, true));
+        assert_eq!(Exten::shown("la", &lines), None);
     }
 }
