@@ -51,7 +51,8 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("message_waiting_crosses_both_ways", |stage| Box::pin(message_waiting_crosses::run(stage))),
     scenario("nothing_echoes", |stage| Box::pin(nothing_echoes::run(stage))).also_stock(),
     scenario("aggregates_are_right", |stage| Box::pin(aggregates_are_right::run(stage))).also_stock(),
-    scenario("an_equal_eid_is_refused", |stage| Box::pin(equal_eid_is_refused::run(stage))).expecting(&[]),
+    scenario("an_equal_eid_is_refused", |stage| Box::pin(equal_eid_is_refused::run(stage)))
+        .expecting(&["two servers have the same EID"]),
     scenario("restarted_pbx2_has_the_right_lamps", |stage| {
         Box::pin(restarted_server_has_the_right_lamps::run(stage, "pbx2"))
     })

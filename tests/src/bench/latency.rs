@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use lab::Pbx;
 use serde::{Serialize, Serializer};
@@ -25,7 +25,7 @@ pub(super) struct Path<'a> {
 }
 
 /// What was measured on a path.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 pub(super) struct Latency {
     path: &'static str,
     lost: u32,
@@ -63,6 +63,12 @@ pub(super) async fn measure(paths: &[Path<'_>], changes: u32) -> Result<Vec<Late
 }
 
 impl Path<'_> {
+    /// Measures this path alone.
+    pub(super) async fn measure(&self, changes: u32) -> Result<Latency> {
+        let latencies = measure(std::slice::from_ref(self), changes).await?;
+        latencies.into_iter().next().context("nothing was measured")
+    }
+
     fn device(&self, index: u32) -> String {
         format!("Custom:bench-{}-{index}", self.tag)
     }

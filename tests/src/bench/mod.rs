@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use lab::{Docker, Lab, NODES, Pbx};
+use lab::{Docker, Lab, NODES, Pbx, SERVERS};
 use serde::Serialize;
 
 use crate::output::{Screen, header, number, text};
@@ -41,8 +41,8 @@ pub(crate) struct Options {
 struct Figures {
     idle: Vec<Idle>,
     paths: Vec<Latency>,
-    stock_with_nodes: Latency,
-    stock_without_nodes: Latency,
+    /// The stock path alone, with more and more of the lab beside it.
+    stock: Vec<Latency>,
     bursts: Vec<Burst>,
 }
 
@@ -50,30 +50,16 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
     if let Some(file) = &options.json {
         crate::writable(file)?;
     }
-    let pbxes = lab.pbxes().await?;
-    let [pbx1, pbx2, pbx3, pbx4] = pbxes.as_slice() else {
-        anyhow::bail!("the lab has not its four servers")
-    };
     screen.line(&format!("nodes at rest, for {} s", options.idle_seconds));
     let idle = idle::watch(&lab.docker(), Duration::from_secs(options.idle_seconds)).await?;
-
     screen.line(&format!("{} changes on each of four paths", options.changes));
-    let paths = [
-        Path { name: "pbx1 -> pbx2 (stock)", tag: "12", from: pbx1, to: pbx2 },
-        Path { name: "pbx1 -> pbx3 (one node)", tag: "13", from: pbx1, to: pbx3 },
-        Path { name: "pbx3 -> pbx1 (one node)", tag: "31", from: pbx3, to: pbx1 },
-        Path { name: "pbx3 -> pbx4 (two nodes)", tag: "34", from: pbx3, to: pbx4 },
-    ];
-    let measured = latency::measure(&paths, options.changes).await?;
-
+    let paths = measure_paths(lab, options.changes).await?;
     screen.line("the stock path with and without nodes in the group");
-    let (stock_with_nodes, stock_without_nodes) = stock_twice(lab, pbx1, pbx2, options.changes).await?;
-
+    let stock = measure_stock(lab, options.changes).await?;
     screen.line(&format!("bursts of {} devices", options.devices));
-    let mut bursts = burst::measure(pbx3, &[pbx1, pbx4], options.devices).await?;
-    bursts.extend(burst::measure(pbx1, &[pbx2, pbx3], options.devices).await?);
+    let bursts = measure_bursts(lab, options.devices).await?;
 
-    let figures = Figures { idle, paths: measured, stock_with_nodes, stock_without_nodes, bursts };
+    let figures = Figures { idle, paths, stock, bursts };
     figures.show(screen);
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_string_pretty(&figures)?)
@@ -83,47 +69,77 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
     Ok(true)
 }
 
-/// With, without, without, with: what drifts during the run falls on both alike.
-async fn stock_twice(lab: &Lab, from: &Pbx, to: &Pbx, changes: u32) -> Result<(Latency, Latency)> {
-    let with = Path { name: "pbx1 -> pbx2, nodes in the group", tag: "12-with", from, to };
-    let without = Path { name: "pbx1 -> pbx2, no node there", tag: "12-without", from, to };
-    let mut first = latency::measure(std::slice::from_ref(&with), changes / 2).await?;
-    let stopped = Stopped::stop(lab.docker()).await?;
-    let alone = latency::measure(std::slice::from_ref(&without), changes).await?;
-    stopped.start(lab).await?;
-    let second = latency::measure(std::slice::from_ref(&with), changes - changes / 2).await?;
-    for (first, second) in first.iter_mut().zip(second) {
-        first.add(&second)?;
-    }
-    let only = |latencies: Vec<Latency>| latencies.into_iter().next().context("nothing was measured");
-    Ok((only(first)?, only(alone)?))
+async fn measure_paths(lab: &Lab, changes: u32) -> Result<Vec<Latency>> {
+    let [pbx1, pbx2, pbx3, pbx4] = &four(lab).await?;
+    let paths = [
+        Path { name: "pbx1 -> pbx2 (stock)", tag: "12", from: pbx1, to: pbx2 },
+        Path { name: "pbx1 -> pbx3 (one node)", tag: "13", from: pbx1, to: pbx3 },
+        Path { name: "pbx3 -> pbx1 (one node)", tag: "31", from: pbx3, to: pbx1 },
+        Path { name: "pbx3 -> pbx4 (two nodes)", tag: "34", from: pbx3, to: pbx4 },
+    ];
+    latency::measure(&paths, changes).await
 }
 
-/// Nodes that were stopped for a while; they are started again whatever happens.
+/// Stock alone in the middle, so that what drifts during the run falls on all alike. Only the two stock servers are listened
+/// to: on a small machine even that costs the path something.
+async fn measure_stock(lab: &Lab, changes: u32) -> Result<Vec<Latency>> {
+    let from = lab.pbx(&SERVERS[0]).await?;
+    let to = lab.pbx(&SERVERS[1]).await?;
+    let path = |name, tag| Path { name, tag, from: &from, to: &to };
+    let alone = path("pbx1 -> pbx2, no node there", "alone");
+    let nodes = path("pbx1 -> pbx2, nodes in the group", "nodes");
+    let all = path("pbx1 -> pbx2, nodes and their servers", "all");
+    let half = changes / 2;
+
+    let mut with_all = all.measure(half).await?;
+    let servers = Stopped::stop(lab.docker(), &["east-pbx3", "east-pbx4"]).await?;
+    let mut with_nodes = nodes.measure(half).await?;
+    let stopped = Stopped::stop(lab.docker(), &NODES.each_ref().map(|node| node.name)).await?;
+    let without = alone.measure(changes).await?;
+    stopped.start(lab).await?;
+    with_nodes.add(&nodes.measure(changes - half).await?)?;
+    servers.start(lab).await?;
+    with_all.add(&all.measure(changes - half).await?)?;
+    Ok(vec![without, with_nodes, with_all])
+}
+
+async fn measure_bursts(lab: &Lab, devices: u32) -> Result<Vec<Burst>> {
+    let [pbx1, pbx2, pbx3, pbx4] = &four(lab).await?;
+    let mut bursts = burst::measure(pbx3, &[pbx1, pbx4], devices).await?;
+    bursts.extend(burst::measure(pbx1, &[pbx2, pbx3], devices).await?);
+    Ok(bursts)
+}
+
+async fn four(lab: &Lab) -> Result<[Pbx; 4]> {
+    lab.pbxes().await?.try_into().ok().context("the lab has not its four servers")
+}
+
+/// Services that were stopped for a while; they are started again whatever happens.
 struct Stopped {
     docker: Docker,
+    services: Vec<&'static str>,
     containers: Vec<String>,
 }
 
 impl Stopped {
-    async fn stop(docker: Docker) -> Result<Self> {
-        let mut stopped = Self { docker, containers: Vec::new() };
-        for node in &NODES {
-            if let Ok(container) = stopped.docker.container(node.name).await
-                && container.state == "running"
-            {
-                stopped.containers.push(container.id);
-                stopped.docker.stop(&[node.name]).await?;
-            }
+    async fn stop(docker: Docker, services: &[&'static str]) -> Result<Self> {
+        let mut stopped = Self { docker, services: Vec::new(), containers: Vec::new() };
+        for service in services {
+            let container = stopped.docker.container(service).await?;
+            stopped.services.push(service);
+            stopped.containers.push(container.id);
         }
+        stopped.docker.stop(services).await?;
         Ok(stopped)
     }
 
+    /// Starts them and waits until all of the lab is in service again.
     async fn start(self, lab: &Lab) -> Result<()> {
-        let any = !self.containers.is_empty();
+        let (docker, services) = (self.docker.clone(), self.services.clone());
         drop(self);
+        docker.healthy(&services, READY_TIMEOUT).await?;
         let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
-        for node in NODES.iter().filter(|_| any) {
+        for node in &NODES {
             let node = lab.node(node)?;
             while !matches!(node.ready().await, Ok(true)) {
                 anyhow::ensure!(
@@ -142,8 +158,8 @@ impl Drop for Stopped {
     fn drop(&mut self) {
         let mut docker = std::process::Command::new("docker");
         docker.arg("start").args(&self.containers).stdout(Stdio::null());
-        if !self.containers.is_empty() && !docker.status().is_ok_and(|status| status.success()) {
-            eprintln!("could not start the nodes again; `just up` will");
+        if !docker.status().is_ok_and(|status| status.success()) {
+            eprintln!("could not start again: {}; `just up` will", self.services.join(", "));
         }
     }
 }
@@ -157,8 +173,7 @@ impl Figures {
             &self.paths,
             stock,
         );
-        let both = [&self.stock_without_nodes, &self.stock_with_nodes].map(Clone::clone);
-        latency::show(screen, "what the nodes cost the stock path", &both, Some(&self.stock_without_nodes));
+        latency::show(screen, "what the nodes cost the stock path", &self.stock, self.stock.first());
         screen.heading("bursts");
         let mut rows = vec![header(&["path", "devices", "missing", "seconds", "devices/s"])];
         rows.extend(self.bursts.iter().map(Burst::row));
