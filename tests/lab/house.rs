@@ -9,7 +9,6 @@ use testcontainers::compose::DockerCompose;
 
 use crate::Subject;
 
-const PREFIX: &str = "asterism-test-";
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(40);
 
 pub(crate) struct House {
@@ -25,7 +24,7 @@ impl House {
         let secrets = Secrets { ami: secret()?, sip: secret()?, node: secret()? };
         let stock = |kind| subject == Subject::Node || kind == Kind::Stock;
         let lab = Lab {
-            project: format!("{PREFIX}{}", std::process::id()),
+            project: format!("{}{}", prefix()?, std::process::id()),
             net: free_network().await?,
             secrets,
             servers: SERVERS.iter().filter(|server| stock(server.kind)).collect(),
@@ -141,12 +140,21 @@ async fn each(command: &[&str], ids: &str) -> Result<()> {
     Ok(())
 }
 
+/// What the names of this machine's test labs begin with. A process id means something in its own namespace only: a run in
+/// another container on the same docker must not take our lab for an orphan.
+fn prefix() -> Result<String> {
+    let namespace = std::fs::read_link("/proc/self/ns/pid")?;
+    let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    Ok(format!("asterism-test-{number}-"))
+}
+
 /// Removes labs of earlier runs that were killed before they could tidy up: their process is gone.
 async fn remove_orphans() -> Result<()> {
     let label = "{{.Label \"com.docker.compose.project\"}}";
     let projects = docker(&["network", "ls", "--format", label]).await?;
+    let prefix = prefix()?;
     for project in projects.lines() {
-        let pid = project.strip_prefix(PREFIX).and_then(|pid| pid.parse::<u32>().ok());
+        let pid = project.strip_prefix(prefix.as_str()).and_then(|pid| pid.parse::<u32>().ok());
         if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
             remove(project).await?;
         }
