@@ -7,7 +7,7 @@ BASE=asterism/debian:forky
 SUITE=forky
 
 main() {
-    if timeout 60 docker pull -q "debian:$SUITE-slim"; then
+    if timeout 40 docker pull -q "debian:$SUITE-slim"; then
         docker tag "debian:$SUITE-slim" asterism/debian:unpacked
         mkdir -p "$TOOLS/base/debs"
     else
