@@ -9,6 +9,7 @@ use crate::message::{Malformed, Message, Request, Response};
 use crate::outbox::{Event, Outbox, ReportId};
 use crate::publisher::Publisher;
 use crate::qualify::Qualifier;
+use crate::source;
 use crate::transaction::{Key, Repeated, ServerTransactions};
 use presence::{Change, Eid, ServerId};
 use std::net::SocketAddr;
@@ -97,7 +98,8 @@ impl Agent {
             Err(Malformed::KeepAlive) => return,
             Err(_) => return self.out.counters.dropped(DropKind::Malformed),
         };
-        let server = find(&mut self.servers, from);
+        let addresses = self.servers.iter().map(|server| server.address);
+        let server = source::find(addresses, from).map(|index| &mut self.servers[index]);
         match (server, message) {
             (Some(server), Message::Request(request)) => {
                 server.handle_request(now, from, datagram.len(), &request, &mut self.out);
@@ -175,18 +177,6 @@ impl Agent {
     pub fn counters(&self) -> &Counters {
         &self.out.counters
     }
-}
-
-/// The server with this address; where several share the IP address, the port decides.
-fn find(servers: &mut [Server], from: SocketAddr) -> Option<&mut Server> {
-    let ip = from.ip().to_canonical();
-    let here = |server: &Server| server.address.ip().to_canonical() == ip;
-    let exact = servers.iter().position(|server| here(server) && server.address.port() == from.port());
-    let index = exact.or_else(|| {
-        let mut all = servers.iter().enumerate().filter(|(_, server)| here(server));
-        all.next().filter(|_| all.next().is_none()).map(|(index, _)| index)
-    });
-    index.map(|index| &mut servers[index])
 }
 
 /// Refuses a stranger, and keeps nothing of it.

@@ -1,6 +1,6 @@
 //! SIP messages: values to bytes.
 
-use crate::message::{Request, parameters};
+use crate::message::{Request, parameters, tag};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -28,8 +28,8 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// `tag` goes into To unless the request has one.
-    pub(crate) fn new(request: &Request<'_>, from: SocketAddr, tag: &str) -> Self {
+    /// `own_tag` goes into To unless the request has one.
+    pub(crate) fn new(request: &Request<'_>, from: SocketAddr, own_tag: &str) -> Self {
         let fields = &request.fields;
         let mut lines = String::with_capacity(512);
         for (position, via) in fields.headers("Via").enumerate() {
@@ -38,12 +38,10 @@ impl Envelope {
         }
         header(&mut lines, "From", fields.header("From").unwrap_or_default());
         let to = fields.header("To").unwrap_or_default();
-        // A tag is a parameter of the header, so it stands behind the address in angle brackets.
-        let outside = to.rsplit('>').next().unwrap_or_default();
-        if parameters(outside).any(|(name, _)| name.eq_ignore_ascii_case("tag")) {
+        if tag(to).is_some() {
             header(&mut lines, "To", to);
         } else {
-            header(&mut lines, "To", &format!("{to};tag={tag}"));
+            header(&mut lines, "To", &format!("{to};tag={own_tag}"));
         }
         header(&mut lines, "Call-ID", fields.call_id());
         header(&mut lines, "CSeq", &format!("{} {}", request.cseq, request.method));
@@ -111,8 +109,9 @@ pub(crate) struct Draft<'a> {
     pub(crate) method: &'a str,
     pub(crate) uri: &'a str,
     pub(crate) branch: &'a str,
+    pub(crate) from: &'a str,
+    pub(crate) to: &'a str,
     pub(crate) call_id: &'a str,
-    pub(crate) tag: &'a str,
     pub(crate) cseq: u32,
     pub(crate) headers: &'a [(&'a str, &'a str)],
     pub(crate) body: &'a str,
@@ -124,14 +123,24 @@ impl Route {
         format!("sip:presence@{}", self.server)
     }
 
+    /// Our address of presence, as From has it.
+    pub(crate) fn from(&self, tag: &str) -> String {
+        format!("<sip:presence@{}>;tag={tag}", self.local)
+    }
+
+    /// The address of presence at the server, as To has it.
+    pub(crate) fn to(&self) -> String {
+        format!("<{}>", self.uri())
+    }
+
     /// The request as one datagram.
     pub(crate) fn request(&self, draft: &Draft<'_>) -> Transmit {
         let Self { local, server } = self;
         let mut text = format!("{} {} SIP/2.0\r\n", draft.method, draft.uri);
         header(&mut text, "Via", &format!("SIP/2.0/UDP {local};rport;branch={}", draft.branch));
         header(&mut text, "Max-Forwards", "70");
-        header(&mut text, "From", &format!("<sip:presence@{local}>;tag={}", draft.tag));
-        header(&mut text, "To", &format!("<sip:presence@{server}>"));
+        header(&mut text, "From", draft.from);
+        header(&mut text, "To", draft.to);
         header(&mut text, "Call-ID", draft.call_id);
         header(&mut text, "CSeq", &format!("{} {}", draft.cseq, draft.method));
         header(&mut text, "User-Agent", "asterism");
@@ -206,8 +215,9 @@ mod tests {
             method: "PUBLISH",
             uri: &uri,
             branch: "z9hG4bKx",
+            from: &route.from("t"),
+            to: &route.to(),
             call_id: "c",
-            tag: "t",
             cseq: 4,
             headers: &[("Event", "asterisk-mwi")],
             body: "{}",

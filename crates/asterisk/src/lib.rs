@@ -19,6 +19,7 @@ mod message;
 mod outbox;
 mod publisher;
 mod qualify;
+mod source;
 mod transaction;
 
 pub use agent::{Agent, AgentConfig, ServerConfig, Verdict};

@@ -1,4 +1,4 @@
-//! SIP messages: bytes to just the fields that PUBLISH needs.
+//! SIP messages: bytes to just the fields that PUBLISH and SUBSCRIBE need.
 //!
 //! This is our own parser and not rsipstack's (0.7.14), on evidence from its source: `nc` of a digest is a
 //! `u8` written in decimal, so a nonce cannot be used again more than a few times; a response goes out with
@@ -123,6 +123,7 @@ fn long_name(name: &str) -> &str {
         "i" | "I" => "Call-ID",
         "l" | "L" => "Content-Length",
         "c" | "C" => "Content-Type",
+        "m" | "M" => "Contact",
         "o" | "O" => "Event",
         other => other,
     }
@@ -191,6 +192,13 @@ pub(crate) fn parameters(value: &str) -> impl Iterator<Item = (&str, Option<&str
         Some((name, value)) => (name.trim(), Some(value.trim())),
         None => (parameter.trim(), None),
     })
+}
+
+/// The tag of a From or To: a parameter of the header, so it stands behind the address in angle brackets.
+pub(crate) fn tag(address: &str) -> Option<&str> {
+    let outside = address.rsplit('>').next().unwrap_or_default();
+    let mut tags = parameters(outside).filter(|(name, _)| name.eq_ignore_ascii_case("tag"));
+    tags.next().map(|(_, value)| value.unwrap_or_default())
 }
 
 /// Digits only: Rust's own parser also takes a sign.
