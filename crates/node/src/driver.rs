@@ -150,7 +150,7 @@ impl Driver {
                 self.metrics.malformed(malformed.as_str());
             }
             GroupEvent::Down { why, retry } => {
-                tracing::warn!(retry_s = retry.as_secs_f32(), "not in the group: {why}");
+                tracing::warn!(retry_ms = retry.as_millis(), "not in the group: {why}");
                 self.node.group_lost(now);
             }
         }
@@ -205,7 +205,7 @@ impl Driver {
 
     fn scrape(&mut self) -> String {
         if let Some(group) = &self.group {
-            self.metrics.group_totals(group.throttled_total(), group.lost_total());
+            self.metrics.group_totals(group.aggregates_total(), group.throttled_total(), group.lost_total());
         }
         self.metrics.sip_totals(self.sip.agent.counters());
         self.metrics.snapshot(&self.node, &self.names);

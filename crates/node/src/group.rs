@@ -3,6 +3,8 @@
 use crate::config::Cluster;
 use corosync_rs::{Event, Full, GroupName, Session};
 use presence::{Member, Message};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -24,6 +26,7 @@ pub(crate) enum GroupEvent {
 /// A membership of the group.
 pub(crate) struct Group {
     session: Session,
+    aggregates: Arc<AtomicU64>,
     events: mpsc::Receiver<GroupEvent>,
 }
 
@@ -32,11 +35,20 @@ impl Group {
     pub(crate) fn join(cluster: &Cluster) -> anyhow::Result<Self> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let name = GroupName::new(cluster.group.as_str())?;
+        let aggregates = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&aggregates);
         let session = Session::spawn(name, move |event| {
-            // The receiver is gone only when the driver has ended.
-            let _ = sender.blocking_send(translate(event));
+            let event = translate(event);
+            if let GroupEvent::Delivered { message: Ok(Message::Aggregate { .. }), .. } = event {
+                // Every stock member sends its aggregate beside each change of anybody, and nobody reads them: two of
+                // three messages end here and wake no other thread.
+                counter.fetch_add(1, Ordering::Relaxed);
+            } else {
+                // The receiver is gone only when the driver has ended.
+                let _ = sender.blocking_send(event);
+            }
         });
-        Ok(Self { session, events })
+        Ok(Self { session, aggregates, events })
     }
 
     /// The next event, once there is one.
@@ -54,6 +66,11 @@ impl Group {
         !matches!(self.session.multicast(wire::event::encode(message)), Err(Full(_)))
     }
 
+    /// How many aggregates of members were left unread.
+    pub(crate) fn aggregates_total(&self) -> u64 {
+        self.aggregates.load(Ordering::Relaxed)
+    }
+
     /// How often corosync was too busy to take a message.
     pub(crate) fn throttled_total(&self) -> u64 {
         self.session.throttled_total()
@@ -66,7 +83,7 @@ impl Group {
 
     /// Leaves, at the latest after `deadline`.
     pub(crate) async fn leave(self, deadline: Duration) {
-        let Self { session, mut events } = self;
+        let Self { session, mut events, .. } = self;
         let leaving = tokio::task::spawn_blocking(move || session.leave(deadline));
         // The thread hands over events until it has left: somebody must take them.
         while events.recv().await.is_some() {}

@@ -185,6 +185,7 @@ impl Metrics {
             Note::Joined { .. }
             | Note::Synced { .. }
             | Note::GroupWithdrawn { .. }
+            | Note::WrongEid { .. }
             | Note::MemberJoined(_)
             | Note::MemberLeft { .. }
             | Note::SpeakerLearned { .. }
@@ -197,7 +198,9 @@ impl Metrics {
     }
 
     /// Takes over totals that the group's session counts.
-    pub(crate) fn group_totals(&self, throttled: u64, lost: u64) {
+    pub(crate) fn group_totals(&self, aggregates: u64, throttled: u64, lost: u64) {
+        let labels = EventLabels { path: Path::group, kind: Kind::Aggregate.as_str() };
+        self.received.get_or_create(&labels).inner().store(aggregates, Ordering::Relaxed);
         self.group_throttled.inner().store(throttled, Ordering::Relaxed);
         self.group_lost.inner().store(lost, Ordering::Relaxed);
     }

@@ -72,6 +72,12 @@ impl Names {
                 refused = self.holder(*second),
                 "two servers have the same EID; the second is refused until its entityid= in asterisk.conf differs"
             ),
+            Note::WrongEid { server, eid, configured } => tracing::error!(
+                server = self.of(*server),
+                %eid,
+                %configured,
+                "the server speaks with another EID than this node's configuration gives it, and is refused; make its entityid= in asterisk.conf and eid here the same"
+            ),
             Note::Rejected(server) => tracing::warn!(
                 server = self.of(*server),
                 "server refuses a PUBLISH for good; look at its inbound-publication and asterisk-publication in pjsip.conf"

@@ -28,8 +28,8 @@ pub struct Node {
     group: Group,
     servers: Vec<Server>,
     notes: VecDeque<Note>,
-    /// Pairs of equal EIDs that the operator knows of already.
-    told_equal: BTreeSet<(Eid, Holder)>,
+    /// EIDs that were refused, and to whom: the operator knows of these already.
+    told: BTreeSet<(Eid, Holder)>,
     /// The server whose turn it is to be sent to, so that none starves another.
     turn: usize,
     stopping: bool,
@@ -60,7 +60,7 @@ impl Node {
             group: Group::new(),
             servers: config.servers.iter().map(Server::new).collect(),
             notes: VecDeque::new(),
-            told_equal: BTreeSet::new(),
+            told: BTreeSet::new(),
             turn: 0,
             stopping: false,
         }
@@ -225,7 +225,7 @@ impl Node {
     }
 
     fn note_equal(&mut self, eid: Eid, holder: Holder, second: Holder) {
-        if self.told_equal.insert((eid, second)) {
+        if self.told.insert((eid, second)) {
             self.note(Note::EqualEid { eid, holder, second });
         }
     }

@@ -141,6 +141,15 @@ pub enum Note {
         /// Who came second.
         second: Holder,
     },
+    /// A server of this node speaks with another EID than the configuration gives it. Told once per pair.
+    WrongEid {
+        /// The server.
+        server: ServerId,
+        /// The EID it speaks with.
+        eid: Eid,
+        /// The EID it should have.
+        configured: Eid,
+    },
     /// A message or report was dropped; state is untouched.
     Dropped(Drop),
     /// Words to the group did not come back and are sent again.

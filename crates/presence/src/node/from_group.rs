@@ -17,7 +17,7 @@ impl Node {
             self.retire(eid);
         }
         self.group.begin_sync(now);
-        self.told_equal.clear();
+        self.told.clear();
         self.introduce();
     }
 
@@ -26,7 +26,7 @@ impl Node {
         for &member in left {
             let eids = self.group.membership.remove(member);
             self.group.heard(member);
-            self.told_equal.retain(|(_, second)| *second != Holder::Member(member));
+            self.told.retain(|(_, second)| *second != Holder::Member(member));
             for &eid in &eids {
                 self.retire(eid);
             }

@@ -90,20 +90,23 @@ impl Node {
         if self.stopping {
             return Err(Refusal::Stopping);
         }
-        if self.server(server).configured_eid().is_some_and(|configured| configured != eid) {
-            return Err(Refusal::WrongEid);
-        }
         let holder = match self.holder_here(eid) {
             Some(Holder::Server(holder)) if holder == server => None,
             Some(holder) => Some(holder),
             None => self.group.membership.speaker(eid).map(Holder::Member),
         };
-        match holder {
-            None => Ok(()),
-            Some(holder) => {
-                self.note_equal(eid, holder, Holder::Server(server));
-                Err(Refusal::EqualEid)
+        if let Some(holder) = holder {
+            self.note_equal(eid, holder, Holder::Server(server));
+            return Err(Refusal::EqualEid);
+        }
+        match self.server(server).configured_eid() {
+            Some(configured) if configured != eid => {
+                if self.told.insert((eid, Holder::Server(server))) {
+                    self.note(Note::WrongEid { server, eid, configured });
+                }
+                Err(Refusal::WrongEid)
             }
+            Some(_) | None => Ok(()),
         }
     }
 
