@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # Debian packages without touching the system: apt with private folders, verified with the host's archive keys. Sourced.
 
-# The mirror that the host's own apt uses for Debian; else Debian's default one.
+# The mirror that the host's own apt uses for Debian.
 debian_mirror() {
     local uri
     uri="$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 2>/dev/null | sed -n 's/^Debian \(http.*\)/\1/p' | grep -v security | head -n 1)" || true
-    uri="${uri:-http://deb.debian.org/debian}"
+    [ -n "$uri" ] || die "apt knows no Debian mirror; see /etc/apt/sources.list and run apt-get update"
     printf '%s\n' "${uri%/}"
 }
 

@@ -1,3 +1,5 @@
+//! What the codec reads and writes, and what it refuses.
+
 use std::collections::BTreeMap;
 use std::string::{String, ToString};
 
