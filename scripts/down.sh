@@ -7,7 +7,7 @@ say "The lab is gone."
 [ "${1:-}" = --clean ] || exit 0
 
 # shellcheck disable=SC2046  # one word for each project
-remove_projects $(docker ps -a --format '{{.Label "com.docker.compose.project"}}' | grep -x 'asterism-test-[0-9]*' | sort -u || true)
+remove_projects $(docker ps -a --format '{{.Label "com.docker.compose.project"}}' | grep '^asterism-test-' | sort -u || true)
 docker images --format '{{.Repository}}:{{.Tag}}' 'asterism/*' | xargs -r docker rmi --force >/dev/null
 docker image prune --force --filter label=asterism.stage >/dev/null
 docker image prune --force --filter label=asterism.inputs >/dev/null
