@@ -18,7 +18,11 @@ const LINES_MAX: usize = 500;
 #[test]
 fn every_module_says_what_it_is() {
     for (path, text) in sources() {
-        assert!(text.starts_with("//!"), "{}: must begin with a //! line that says what it is", path.display());
+        assert!(
+            text.starts_with("//!"),
+            "{}: must begin with a //! line that says what it is",
+            path.display()
+        );
     }
 }
 
@@ -51,7 +55,11 @@ fn only_corosync_is_unsafe() {
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let unsafe_words = ["unsafe ", "allow(unsafe_code"].map(|word| word.to_owned());
         for line in code {
-            assert!(!unsafe_words.iter().any(|word| line.contains(word)) || line.contains("unsafe_words"), "{}: {line}", path.display());
+            assert!(
+                !unsafe_words.iter().any(|word| line.contains(word)) || line.contains("unsafe_words"),
+                "{}: {line}",
+                path.display()
+            );
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Driver {
     node: Node,
     group: Option<Group>,
     group_name: Option<String>,
+    /// Why the node is not in the group, as the log says already.
+    down_because: Option<String>,
     sip: Sip,
     names: Names,
     metrics: Metrics,
@@ -62,6 +64,7 @@ impl Driver {
             node: Node::new(config.core()),
             group: config.cluster.as_ref().map(Group::join).transpose()?,
             group_name: config.cluster.as_ref().map(|cluster| cluster.group.clone()),
+            down_because: None,
             sip: Sip::new(config, socket),
             metrics: Metrics::new(&names),
             names,
@@ -137,7 +140,10 @@ impl Driver {
     fn hear_group_event(&mut self, event: GroupEvent) {
         let now = self.now();
         match event {
-            GroupEvent::Joined { me, members } => self.node.group_joined(now, me, members),
+            GroupEvent::Joined { me, members } => {
+                self.down_because = None;
+                self.node.group_joined(now, me, members);
+            }
             GroupEvent::Changed { joined, left } => self.node.group_changed(&joined, &left),
             GroupEvent::Delivered { from, message: Ok(message) } => {
                 if Some(from) != self.node.membership().me() {
@@ -150,7 +156,11 @@ impl Driver {
                 self.metrics.malformed(malformed.as_str());
             }
             GroupEvent::Down { why, retry } => {
-                tracing::warn!(retry_ms = retry.as_millis(), "not in the group: {why}");
+                // The same reason is told once, however often the node tries.
+                if self.down_because.as_ref() != Some(&why) {
+                    tracing::warn!(retry_ms = retry.as_millis(), "not in the group: {why}");
+                }
+                self.down_because = Some(why);
                 self.node.group_lost(now);
             }
         }
