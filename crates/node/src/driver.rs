@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 const BUDGET: usize = 64;
 
 /// How long the way out may take: telling everybody, then ending the publications, then leaving the group.
-const TELLING_MAX: Duration = Duration::from_secs(3);
+const TELLING_MAX: Duration = Duration::from_secs(10);
 const UNPUBLISHING_MAX: Duration = Duration::from_millis(500);
 const LEAVING_MAX: Duration = Duration::from_secs(1);
 
@@ -277,7 +277,9 @@ impl Driver {
                 self.sip.agent.withdraw_publications(now);
                 self.way_out = WayOut::Unpublishing { until: now + UNPUBLISHING_MAX };
             }
-            WayOut::Unpublishing { until } if until <= now => self.way_out = WayOut::Over,
+            WayOut::Unpublishing { until } if self.sip.agent.is_quiet() || until <= now => {
+                self.way_out = WayOut::Over
+            }
             WayOut::Staying | WayOut::Telling { .. } | WayOut::Unpublishing { .. } | WayOut::Over => {}
         }
     }

@@ -105,9 +105,7 @@ impl Node {
         self.end_sync(now);
         if self.group.give_up(now) {
             let eids = self.group.membership.forget_speakers();
-            for &eid in &eids {
-                self.retire(eid);
-            }
+            self.retire(&eids);
             self.note(Note::GroupWithdrawn { servers: eids.len() });
         }
     }

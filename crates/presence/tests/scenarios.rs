@@ -331,6 +331,18 @@ fn stopping_takes_back_what_others_know_only_through_us() {
     assert_eq!(world.node.report(FIRST, PBX3, light(2)), Err(Refusal::Stopping));
 }
 
+#[test]
+fn what_is_lit_goes_out_first() {
+    let mut world = World::in_group(&[ONE, TWO]);
+    let state =
+        |name, state| Change::DeviceState { device: Device::new(name).unwrap(), state, cachable: true };
+    world.node.deliver(world.now, ONE, said(PBX1, state("Custom:a", DeviceState::NotInUse)));
+    world.node.deliver(world.now, TWO, said(PBX2, state("Custom:b", DeviceState::Ringing)));
+    world.run();
+    world.node.stop();
+    assert_eq!(world.effects()[0], publish(FIRST, PBX2, state("Custom:b", DeviceState::Unavailable)));
+}
+
 /// A node with what a test needs to drive it.
 struct World {
     node: Node,

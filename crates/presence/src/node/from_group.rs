@@ -13,9 +13,8 @@ impl Node {
     /// The node is in the group, which has these members, ourselves among them.
     pub fn group_joined(&mut self, now: Duration, me: Member, members: Vec<Member>) {
         self.note(Note::Joined { members: members.len() });
-        for eid in self.group.membership.join(me, members) {
-            self.retire(eid);
-        }
+        let gone = self.group.membership.join(me, members);
+        self.retire(&gone);
         self.group.begin_sync(now);
         self.told.clear();
         self.introduce();
@@ -27,9 +26,7 @@ impl Node {
             let eids = self.group.membership.remove(member);
             self.group.heard(member);
             self.told.retain(|(_, second)| *second != Holder::Member(member));
-            for &eid in &eids {
-                self.retire(eid);
-            }
+            self.retire(&eids);
             self.note(Note::MemberLeft { member, eids });
         }
         for &member in joined {

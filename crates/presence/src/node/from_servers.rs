@@ -71,7 +71,7 @@ impl Node {
     pub fn server_silent(&mut self, server: ServerId) {
         if let Some(eid) = self.server(server).silence() {
             self.note(Note::ServerSilent(server));
-            self.retire(eid);
+            self.retire(&[eid]);
         }
     }
 
@@ -114,7 +114,7 @@ impl Node {
         match self.server(server).learn(eid) {
             Learned::Nothing => return,
             Learned::Reporting => {}
-            Learned::Changed { before } => self.retire(before),
+            Learned::Changed { before } => self.retire(&[before]),
         }
         self.note(Note::ServerLearned { server, eid });
         self.resync(server);

@@ -9,18 +9,21 @@ impl Node {
     /// The node is to go: it withdraws from everybody what they know only through it, and takes nothing new.
     pub fn stop(&mut self) {
         self.stopping = true;
-        for eid in self.states.eids().collect::<Vec<_>>() {
-            self.retire(eid);
-        }
+        self.retire(&self.states.eids().collect::<Vec<_>>());
     }
 
-    /// Forgets a server and says so to all that heard of it from us: what it had lit goes out.
-    pub(super) fn retire(&mut self, eid: Eid) {
-        let ours = self.servers.iter().any(|server| server.eid() == Some(eid));
-        for change in self.states.remove(eid).changes().collect::<Vec<_>>() {
+    /// Forgets servers and says so to all that heard of them from us: what they had lit goes out. Lit lamps come first:
+    /// a person may be looking at them.
+    pub(super) fn retire(&mut self, eids: &[Eid]) {
+        let mut gone = Vec::new();
+        for &eid in eids {
+            gone.extend(self.states.remove(eid).changes().map(|change| (eid, change)));
+        }
+        gone.sort_by_key(|(_, change)| is_idle(change));
+        for (eid, change) in gone {
             let Some(change) = self.withdrawal(change) else { continue };
             self.tell_servers(eid, &change);
-            if ours {
+            if self.servers.iter().any(|server| server.eid() == Some(eid)) {
                 self.push_to_group(Word::Change { eid, change });
             }
         }
@@ -48,5 +51,13 @@ impl Node {
                 (left != counts).then_some(Change::Mwi { mailbox, counts: left })
             }
         }
+    }
+}
+
+/// Whether a state lights nothing.
+fn is_idle(change: &Change) -> bool {
+    match change {
+        Change::DeviceState { state, .. } => *state == DeviceState::NotInUse,
+        Change::Mwi { counts, .. } => counts.new == 0,
     }
 }
