@@ -10,6 +10,7 @@ mod message_waiting_crosses;
 mod nothing_echoes;
 mod restarted_server_has_the_right_lamps;
 mod stopped_node_withdraws;
+mod stranger_is_refused;
 
 use std::pin::Pin;
 
@@ -53,6 +54,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("aggregates_are_right", |stage| Box::pin(aggregates_are_right::run(stage))).also_stock(),
     scenario("an_equal_eid_is_refused", |stage| Box::pin(equal_eid_is_refused::run(stage)))
         .expecting(&["two servers have the same EID"]),
+    scenario("a_stranger_is_refused", |stage| Box::pin(stranger_is_refused::run(stage))),
     scenario("restarted_pbx2_has_the_right_lamps", |stage| {
         Box::pin(restarted_server_has_the_right_lamps::run(stage, "pbx2"))
     })
