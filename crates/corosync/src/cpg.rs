@@ -94,8 +94,8 @@ impl Cpg {
     /// Joins `group`. The membership that has this process in it comes by [`Cpg::dispatch`].
     ///
     /// # Errors
-    /// [`CsError::Exist`] when a process with the same id is there on this node, [`CsError::TryAgain`] during a
-    /// membership change.
+    /// [`Exist`](crate::CsError::Exist) when a process with the same id is there on this node,
+    /// [`TryAgain`](crate::CsError::TryAgain) during a membership change.
     pub fn join(&self, group: &GroupName) -> Result<(), Error> {
         // SAFETY: the name is valid for the call.
         check("cpg_join", unsafe { (self.library.join)(self.handle, &raw const *name(group)) })
@@ -151,7 +151,8 @@ impl Cpg {
     /// `Ok` says that corosync's queue has it, not that it arrives: only its own delivery says so.
     ///
     /// # Errors
-    /// [`CsError::TryAgain`] when corosync's queues are full or the membership changes; nothing was sent then.
+    /// [`TryAgain`](crate::CsError::TryAgain) when corosync's queues are full or the membership changes; nothing was
+    /// sent then.
     pub fn multicast(&self, payload: &[u8]) -> Result<(), Error> {
         if payload.len() > Self::MESSAGE_LENGTH_MAX {
             return Err(Error::TooLong { length: payload.len(), max: Self::MESSAGE_LENGTH_MAX });
