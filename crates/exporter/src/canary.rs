@@ -1,0 +1,331 @@
+//! Canaries: a device of our own at each server, toggled at a steady rate, so that there are figures while nobody calls.
+//!
+//! Each has its schedule, and is measured from when it should have been sent: what holds the exporter up counts. A lost
+//! one is looked into: what was seen of it says where it stopped, or else the stamps of the nodes on its way. A stamp is
+//! a node's own time, so their clocks and ours must agree within [`CLOCKS_APART_MAX`].
+
+use crate::hop::{self, Hop, Passed, Route};
+use crate::place::{NodeId, Place, ServerId};
+use crate::propagation::Reached;
+use presence::DeviceState;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Begins the name of every canary; nodes keep stamps of devices that are named so.
+pub(crate) const PREFIX: &str = "Custom:asterism-canary-";
+/// A stamp that is so much older than a canary is still of it.
+pub(crate) const CLOCKS_APART_MAX: Duration = Duration::from_millis(200);
+/// How long stamps are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Lost canaries that are being looked into; of more the hop is unknown.
+const LOSSES_MAX: usize = 1_024;
+
+/// What is to be done or to be counted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Output {
+    /// Tell the server this state of the canary.
+    Send { server: ServerId, device: Arc<str>, number: u64, state: DeviceState, intended: Duration },
+    /// This many were not sent because their time had passed.
+    Skipped(u64),
+    /// Ask the node for its stamps of the server's canary, and say [`Canaries::answered`] in any case.
+    Ask { node: NodeId, server: ServerId, device: Arc<str> },
+    /// A canary was lost on its way to the target, and where.
+    Lost { origin: ServerId, target: ServerId, hop: Hop },
+}
+
+/// One stamp of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Stamp {
+    /// `received`, `sent_group`, `heard_group` or `published:<server>`.
+    pub(crate) hop: String,
+    /// When, since the epoch, by the node's clock.
+    pub(crate) unix: Duration,
+}
+
+/// A canary that was not seen where it should have been.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Loss {
+    pub(crate) origin: ServerId,
+    pub(crate) place: Place,
+    pub(crate) reached: Reached,
+    pub(crate) route: Route,
+    /// When it should have been sent, since the epoch by our clock.
+    pub(crate) unix: Duration,
+}
+
+/// The canaries of all servers.
+pub(crate) struct Canaries {
+    period: Duration,
+    canaries: Vec<Canary>,
+    losses: Vec<Open>,
+    outputs: VecDeque<Output>,
+}
+
+struct Canary {
+    device: Arc<str>,
+    due: Duration,
+    number: u64,
+    /// What was sent last since the server is connected.
+    sent: Option<DeviceState>,
+}
+
+/// A loss whose hop is not known yet.
+struct Open {
+    loss: Loss,
+    until: Duration,
+    waits: BTreeSet<NodeId>,
+    passed: BTreeMap<NodeId, Passed>,
+}
+
+impl Canaries {
+    /// One canary for each server, spread evenly over the period.
+    pub(crate) fn new<'a>(
+        servers: impl ExactSizeIterator<Item = &'a str>,
+        period: Duration,
+        start: Duration,
+    ) -> Self {
+        let step = period / u32::try_from(servers.len().max(1)).unwrap_or(u32::MAX);
+        let canaries = servers.enumerate().map(|(index, name)| Canary {
+            device: format!("{PREFIX}{name}").into(),
+            due: start + step * u32::try_from(index + 1).unwrap_or(u32::MAX),
+            number: 0,
+            sent: None,
+        });
+        Self { period, canaries: canaries.collect(), losses: Vec::new(), outputs: VecDeque::new() }
+    }
+
+    /// The server was connected anew: what it shows counts, not what it was told before.
+    pub(crate) fn connected(&mut self, server: ServerId) {
+        self.canaries[server.0].sent = None;
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        let sends = self.canaries.iter().map(|canary| canary.due);
+        sends.chain(self.losses.iter().map(|open| open.until)).min()
+    }
+
+    /// Sends what is due to servers that are `ready`, the opposite of what they `show`, and ends what waits too long.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Duration,
+        ready: impl Fn(ServerId) -> bool,
+        shows: impl Fn(ServerId, &str) -> Option<DeviceState>,
+    ) {
+        for (index, canary) in self.canaries.iter_mut().enumerate().filter(|(_, canary)| canary.due <= now) {
+            let server = ServerId(index);
+            let late = now - canary.due;
+            let passed = u32::try_from(late.as_nanos() / self.period.as_nanos()).unwrap_or(u32::MAX);
+            let intended = canary.due + self.period * passed;
+            canary.due = intended + self.period;
+            if passed > 0 && ready(server) {
+                self.outputs.push_back(Output::Skipped(passed.into()));
+            }
+            if !ready(server) {
+                continue;
+            }
+            let state = match canary.sent.or_else(|| shows(server, &canary.device)) {
+                Some(DeviceState::InUse) => DeviceState::NotInUse,
+                Some(_) | None => DeviceState::InUse,
+            };
+            canary.number += 1;
+            canary.sent = Some(state);
+            let (device, number) = (canary.device.clone(), canary.number);
+            self.outputs.push_back(Output::Send { server, device, number, state, intended });
+        }
+        self.close(|open| open.until <= now);
+    }
+
+    /// Looks into a lost canary.
+    pub(crate) fn lost(&mut self, loss: Loss, now: Duration) {
+        let Loss { origin, place, reached, route, .. } = loss;
+        if let Some(hop) = hop::seen(origin, place, reached, route) {
+            return self.outputs.push_back(Output::Lost { origin, target: place.server, hop });
+        }
+        if self.losses.len() >= LOSSES_MAX {
+            let hop = Hop::Unknown;
+            return self.outputs.push_back(Output::Lost { origin, target: place.server, hop });
+        }
+        let waits: BTreeSet<_> = route.nodes().collect();
+        for node in waits.iter().copied() {
+            let asked = |open: &Open| open.loss.origin == origin && open.waits.contains(&node);
+            if !self.losses.iter().any(asked) {
+                let device = self.canaries[origin.0].device.clone();
+                self.outputs.push_back(Output::Ask { node, server: origin, device });
+            }
+        }
+        self.losses.push(Open { loss, until: now + PATIENCE, waits, passed: BTreeMap::new() });
+    }
+
+    /// A node told its stamps of this server's canary, or nothing.
+    pub(crate) fn answered(&mut self, node: NodeId, server: ServerId, stamps: Option<&[Stamp]>) {
+        for open in self.losses.iter_mut().filter(|open| open.loss.origin == server) {
+            if open.waits.remove(&node)
+                && let Some(stamps) = stamps
+            {
+                open.passed.insert(node, passed(stamps, open.loss.unix));
+            }
+        }
+        self.close(|open| open.waits.is_empty());
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn close(&mut self, done: impl Fn(&Open) -> bool) {
+        for Open { loss, passed, .. } in self.losses.extract_if(.., |open| done(open)) {
+            let hop = hop::stamped(loss.route, |node| passed.get(&node).copied());
+            self.outputs.push_back(Output::Lost { origin: loss.origin, target: loss.place.server, hop });
+        }
+    }
+}
+
+/// A stamp of a later canary counts too: a way that is open again was cut further on, or not at all.
+fn passed(stamps: &[Stamp], unix: Duration) -> Passed {
+    let has =
+        |hop: &str| stamps.iter().any(|stamp| stamp.hop == hop && stamp.unix + CLOCKS_APART_MAX >= unix);
+    Passed { received: has("received"), sent: has("sent_group"), heard: has("heard_group") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::At;
+    use DeviceState::{InUse, NotInUse};
+
+    const ORIGIN: ServerId = ServerId(0);
+    const TARGET: ServerId = ServerId(1);
+
+    #[test]
+    fn canaries_are_sent_in_turn_and_toggle() {
+        let mut core = canaries();
+        assert_eq!(core.poll_timeout(), Some(ms(500)));
+        assert_eq!(sent(&mut core, 500, &[ORIGIN, TARGET]), [(ORIGIN, 1, InUse, ms(500))]);
+        assert_eq!(sent(&mut core, 1_003, &[ORIGIN, TARGET]), [(TARGET, 1, InUse, ms(1_000))]);
+        assert_eq!(sent(&mut core, 1_500, &[ORIGIN, TARGET]), [(ORIGIN, 2, NotInUse, ms(1_500))]);
+    }
+
+    #[test]
+    fn the_first_one_is_the_opposite_of_what_the_server_shows() {
+        let mut core = canaries();
+        core.handle_timeout(
+            ms(500),
+            |_| true,
+            |_, device| (device == "Custom:asterism-canary-a").then_some(InUse),
+        );
+        assert!(matches!(core.poll_output(), Some(Output::Send { state: NotInUse, .. })));
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_told_nothing() {
+        let mut core = canaries();
+        assert_eq!(sent(&mut core, 500, &[TARGET]), []);
+        assert_eq!(sent(&mut core, 1_500, &[ORIGIN]), [(ORIGIN, 1, InUse, ms(1_500))]);
+    }
+
+    #[test]
+    fn what_was_overslept_is_skipped_and_counted() {
+        let mut core = canaries();
+        core.handle_timeout(ms(60_600), |server| server == ORIGIN, |_, _| None);
+        assert_eq!(core.poll_output(), Some(Output::Skipped(60)));
+        assert!(
+            matches!(core.poll_output(), Some(Output::Send { number: 1, intended, .. }) if intended == ms(60_500))
+        );
+        assert_eq!(core.poll_timeout(), Some(ms(61_000)));
+    }
+
+    #[test]
+    fn a_loss_between_two_nodes_is_found_by_their_stamps() {
+        let mut core = canaries();
+        core.lost(loss(Some(NodeId(0)), Some(NodeId(1)), 1_000), ms(11_000));
+        core.lost(loss(Some(NodeId(0)), Some(NodeId(1)), 2_000), ms(11_000));
+        assert_eq!(asked(&mut core), [NodeId(0), NodeId(1)], "once for both");
+        core.answered(NodeId(0), ORIGIN, Some(&[stamp("received", 1_500), stamp("sent_group", 1_500)]));
+        assert_eq!(core.poll_output(), None);
+        core.answered(NodeId(1), ORIGIN, Some(&[stamp("heard_group", 1_500)]));
+        assert_eq!(hops(&mut core), [Hop::PublishOut, Hop::PublishIn]);
+    }
+
+    #[test]
+    fn a_clock_that_is_a_little_behind_changes_nothing() {
+        let mut core = canaries();
+        core.lost(loss(None, Some(NodeId(1)), 1_000), ms(11_000));
+        core.answered(NodeId(1), ORIGIN, Some(&[stamp("heard_group", 850)]));
+        asked(&mut core);
+        core.lost(loss(None, Some(NodeId(1)), 1_000), ms(11_000));
+        core.answered(NodeId(1), ORIGIN, Some(&[stamp("heard_group", 0)]));
+        assert_eq!(
+            core.outputs.pop_back(),
+            Some(Output::Lost { origin: ORIGIN, target: TARGET, hop: Hop::Bus })
+        );
+    }
+
+    #[test]
+    fn a_node_that_does_not_answer_leaves_the_hop_unknown() {
+        let mut core = canaries();
+        core.lost(loss(Some(NodeId(0)), None, 0), ms(10_000));
+        core.answered(NodeId(0), ORIGIN, None);
+        core.lost(loss(Some(NodeId(0)), None, 0), ms(10_000));
+        core.handle_timeout(ms(15_000), |_| false, |_, _| None);
+        let lost =
+            std::iter::from_fn(|| core.poll_output()).filter(|output| matches!(output, Output::Lost { .. }));
+        assert_eq!(lost.count(), 2);
+    }
+
+    #[test]
+    fn losses_are_bounded() {
+        let mut core = canaries();
+        for _ in 0..=LOSSES_MAX {
+            core.lost(loss(Some(NodeId(0)), None, 0), ms(10_000));
+        }
+        asked(&mut core);
+        assert_eq!(core.losses.len(), LOSSES_MAX);
+    }
+
+    fn canaries() -> Canaries {
+        Canaries::new(["a", "b"].into_iter(), ms(1_000), ms(0))
+    }
+
+    fn loss(origin: Option<NodeId>, target: Option<NodeId>, unix: u64) -> Loss {
+        Loss {
+            origin: ORIGIN,
+            place: Place { server: TARGET, at: At::Ami },
+            reached: Reached { origin: true, ami: false, hint: false },
+            route: Route { origin, target },
+            unix: ms(unix),
+        }
+    }
+
+    fn sent(core: &mut Canaries, now: u64, up: &[ServerId]) -> Vec<(ServerId, u64, DeviceState, Duration)> {
+        core.handle_timeout(ms(now), |server| up.contains(&server), |_, _| None);
+        let outputs = std::iter::from_fn(|| core.poll_output());
+        let sends = outputs.filter_map(|output| match output {
+            Output::Send { server, number, state, intended, .. } => Some((server, number, state, intended)),
+            Output::Skipped(_) | Output::Ask { .. } | Output::Lost { .. } => None,
+        });
+        sends.collect()
+    }
+
+    fn asked(core: &mut Canaries) -> Vec<NodeId> {
+        let outputs = std::iter::from_fn(|| core.poll_output());
+        outputs
+            .filter_map(|output| if let Output::Ask { node, .. } = output { Some(node) } else { None })
+            .collect()
+    }
+
+    fn hops(core: &mut Canaries) -> Vec<Hop> {
+        let outputs = std::iter::from_fn(|| core.poll_output());
+        outputs
+            .filter_map(|output| if let Output::Lost { hop, .. } = output { Some(hop) } else { None })
+            .collect()
+    }
+
+    fn stamp(hop: &str, unix: u64) -> Stamp {
+        Stamp { hop: hop.to_owned(), unix: ms(unix) }
+    }
+
+    fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+}
