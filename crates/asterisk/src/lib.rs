@@ -5,7 +5,11 @@
 //! [`Duration`](std::time::Duration) since any start) and a seed, and gives datagrams, [`Event`]s and its next
 //! deadline. Whatever the network brings is answered or counted ([`Counters`]); it cannot make the agent
 //! panic, grow without bound or forget what it knew.
+//!
+//! For watching and measuring there is AMI ([`ami`]), in the same shape.
 #![forbid(unsafe_code)]
+
+pub mod ami;
 
 mod agent;
 mod body;
