@@ -22,6 +22,8 @@ totem {
     crypto_hash: sha256
     key: $RING_KEY
     token: $TOKEN_MS
+    # Without it each member beyond the second would add 650 ms to the token.
+    token_coefficient: 0
 }
 quorum {
     provider: corosync_votequorum
