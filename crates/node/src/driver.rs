@@ -9,6 +9,7 @@ use crate::http::Query;
 use crate::metrics::{GROUP_QUEUE_FULL, Metrics, Path};
 use crate::notes::Names;
 use crate::sip::Sip;
+use crate::trail::Trail;
 use crate::{sip, view};
 use asterisk::Event;
 use presence::{Message, Node, Output};
@@ -36,6 +37,7 @@ pub(crate) struct Driver {
     sip: Sip,
     names: Names,
     metrics: Metrics,
+    trail: Trail,
     way_out: WayOut,
     terminate: Signal,
     interrupt: Signal,
@@ -67,6 +69,7 @@ impl Driver {
             down_because: None,
             sip: Sip::new(config, socket),
             metrics: Metrics::new(&names),
+            trail: Trail::new(config.servers.len()),
             names,
             way_out: WayOut::Staying,
             terminate: signal(SignalKind::terminate())?,
@@ -123,7 +126,7 @@ impl Driver {
         }
         if self.sip.agent.poll_timeout().is_some_and(|at| at <= now) {
             self.sip.agent.handle_timeout(now);
-            self.take_events();
+            self.take_events(now);
         }
     }
 }
@@ -146,9 +149,11 @@ impl Driver {
             }
             GroupEvent::Changed { joined, left } => self.node.group_changed(&joined, &left),
             GroupEvent::Delivered { from, message: Ok(message) } => {
-                if Some(from) != self.node.membership().me() {
+                let ours = Some(from) == self.node.membership().me();
+                if !ours {
                     self.metrics.received(Path::group, message.kind());
                 }
+                self.trail.heard(now, ours, &message, &self.metrics);
                 self.node.deliver(now, from, message);
             }
             GroupEvent::Delivered { from, message: Err(malformed) } => {
@@ -172,23 +177,27 @@ impl Driver {
             if !self.sip.receive(now) {
                 break;
             }
-            self.take_events();
+            self.take_events(now);
         }
     }
 
-    fn take_events(&mut self) {
+    /// Hands on what the agent made of what came in then.
+    fn take_events(&mut self, received: Duration) {
         while let Some(event) = self.sip.agent.poll_event() {
             let now = self.now();
             match event {
                 Event::Report { report, server, eid, change } => {
                     let kind = Message::Change { eid, change: change.clone() }.kind();
                     self.metrics.received(Path::publish, kind);
-                    let verdict = self.node.report(server, eid, change);
+                    let verdict = self.node.report(server, eid, change.clone());
+                    self.trail.reported(received, self.now(), eid, &change, &self.metrics);
                     self.sip.answer(now, report, verdict);
                 }
                 Event::RefreshAsked { server } | Event::Forgotten { server } => self.node.resync(server),
                 Event::Published { server, outcome } => {
-                    self.node.published(now, server, sip::outcome(outcome))
+                    let accepted = outcome == asterisk::Outcome::Accepted;
+                    self.trail.published(now, server, accepted, &self.names, &self.metrics);
+                    self.node.published(now, server, sip::outcome(outcome));
                 }
                 Event::Silent { server } => self.node.server_silent(server),
                 Event::Alive { server } => self.node.server_alive(server),
@@ -206,6 +215,7 @@ impl Driver {
             }
             Query::States(reply) => reply.send(view::states(&self.node)).is_ok(),
             Query::Device(device, reply) => reply.send(view::device(&self.node, &device)).is_ok(),
+            Query::Stamps(device, reply) => reply.send(self.trail.stamps(&device)).is_ok(),
             Query::Ping(reply) => {
                 self.node.ping();
                 reply.send(()).is_ok()
@@ -229,10 +239,11 @@ impl Driver {
         let now = self.now();
         while let Some(output) = self.node.poll_output(now) {
             match output {
-                Output::Multicast(message) => self.multicast(&message),
+                Output::Multicast(message) => self.multicast(now, &message),
                 Output::Publish { server, eid, change } => {
                     self.metrics.sent(Path::publish, Message::Change { eid, change: change.clone() }.kind());
                     self.sip.agent.publish(now, server, eid, &change);
+                    self.trail.publishing(now, server, eid, change);
                 }
                 Output::RequestRefresh { server } => self.sip.agent.request_refresh(now, server),
                 Output::Note(note) => {
@@ -243,10 +254,11 @@ impl Driver {
         }
     }
 
-    fn multicast(&mut self, message: &Message) {
+    fn multicast(&mut self, now: Duration, message: &Message) {
         let Some(group) = &self.group else { return };
         if group.multicast(message) {
             self.metrics.sent(Path::group, message.kind());
+            self.trail.sent(now, message);
         } else {
             self.metrics.dropped(GROUP_QUEUE_FULL);
         }

@@ -1,7 +1,8 @@
 //! What the node shows over HTTP: liveness, readiness, metrics, members and states.
 
 use crate::config::Secret;
-use crate::view::{DeviceView, Members, Readiness, States};
+use crate::trail::Stamp;
+use crate::view::{DeviceView, Members, Readiness, Stamps, States};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -25,6 +26,8 @@ pub(crate) enum Query {
     States(oneshot::Sender<States>),
     /// The states of one device.
     Device(String, oneshot::Sender<Option<DeviceView>>),
+    /// The hops of one canary.
+    Stamps(String, oneshot::Sender<Vec<Stamp>>),
     /// Send a ping to the group.
     Ping(oneshot::Sender<()>),
 }
@@ -38,6 +41,7 @@ pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, queries:
         .route("/v1/members", get(members))
         .route("/v1/states", get(states))
         .route("/v1/states/{*device}", get(device))
+        .route("/v1/stamps/{*device}", get(stamps))
         .route("/v1/ping", post(ping))
         .layer(middleware::from_fn_with_state(token, authorize));
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
@@ -95,6 +99,14 @@ async fn device(State(queries): State<Queries>, Path(device): Path<String>) -> R
         Some(device) => Json(device).into_response(),
         None => (StatusCode::NOT_FOUND, "no server has a state for this device\n").into_response(),
     })
+}
+
+async fn stamps(
+    State(queries): State<Queries>,
+    Path(device): Path<String>,
+) -> Result<Json<Stamps>, StatusCode> {
+    let stamps = ask(&queries, |reply| Query::Stamps(device.clone(), reply)).await?;
+    Ok(Json(Stamps { device, stamps }))
 }
 
 async fn ping(State(queries): State<Queries>) -> Result<StatusCode, StatusCode> {

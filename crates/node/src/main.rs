@@ -10,6 +10,7 @@ mod logging;
 mod metrics;
 mod notes;
 mod sip;
+mod trail;
 mod view;
 
 use anyhow::Context;

@@ -8,9 +8,11 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// A message could not be queued for the group; the core sends it again.
 pub(crate) const GROUP_QUEUE_FULL: &str = "group_queue_full";
@@ -23,6 +25,23 @@ pub(crate) enum Path {
     group,
     /// SIP PUBLISH.
     publish,
+}
+
+/// One hop of an event through this node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, EncodeLabelValue)]
+#[allow(non_camel_case_types, reason = "the derive takes label values from the variants' names")]
+pub(crate) enum Hop {
+    /// From a server's datagram to the table.
+    table,
+    /// From the hand-over to corosync until the group delivered it to ourselves.
+    group,
+    /// From a PUBLISH until its server accepted it.
+    publish,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct HopLabels {
+    hop: Hop,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -58,6 +77,7 @@ pub(crate) struct Metrics {
     received: Family<EventLabels, Counter>,
     sent: Family<EventLabels, Counter>,
     dropped: Family<ReasonLabels, Counter>,
+    hops: Family<HopLabels, Histogram, fn() -> Histogram>,
     wakeups: Family<ReasonLabels, Counter>,
     repeated: Counter,
     group_throttled: Counter,
@@ -88,6 +108,7 @@ impl Metrics {
             received: add(r, "events_received", "Events that came in, by path and kind"),
             sent: add(r, "events_sent", "Events that went out, by path and kind"),
             dropped: add(r, "events_dropped", "Events that were dropped, by reason; state is untouched"),
+            hops: hops(r),
             wakeups: add(r, "wakeups", "Deadlines of the core that passed, by reason"),
             repeated: add(
                 r,
@@ -155,6 +176,10 @@ impl Metrics {
 
     pub(crate) fn dropped(&self, reason: &'static str) {
         self.dropped.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    pub(crate) fn hop(&self, hop: Hop, took: Duration) {
+        self.hops.get_or_create(&HopLabels { hop }).observe(took.as_secs_f64());
     }
 
     pub(crate) fn malformed(&self, reason: &'static str) {
@@ -253,6 +278,15 @@ impl Metrics {
     }
 }
 
+/// From 20 microseconds (a hop inside this process) to 10 seconds (a group that re-forms).
+fn hops(registry: &mut Registry) -> Family<HopLabels, Histogram, fn() -> Histogram> {
+    let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(20e-6, 2.0, 20));
+    let hops = Family::new_with_constructor(buckets);
+    let help = "Time that events take for a hop through this node";
+    registry.register_with_unit("hop", help, Unit::Seconds, hops.clone());
+    hops
+}
+
 /// Registers a metric under its name; counters get `_total` when they are encoded.
 fn add<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
@@ -271,6 +305,7 @@ mod tests {
         metrics.received(Path::group, Kind::Ping);
         metrics.sent(Path::group, Kind::Ping);
         metrics.wakeup(Wakeup::Repeat);
+        metrics.hop(Hop::group, Duration::ZERO);
         metrics.depths(0, [("pbx", 0, true)]);
         metrics.states_of("02:00:00:00:00:01", 0, 0);
         let mut counters = asterisk::Counters::default();
@@ -287,7 +322,7 @@ mod tests {
                 "info" => "_info",
                 _ => "",
             };
-            let series = text.lines().find(|line| line.starts_with(&format!("{name}{suffix}"))).expect(name);
+            let series = text.lines().find(|line| line.starts_with(name)).expect(name);
             let labels = series.split_once('{').map_or("", |(_, labels)| labels.split_once('}').unwrap().0);
             let labels: Vec<_> =
                 labels.split(',').filter_map(|label| label.split_once('=')).map(|(key, _)| key).collect();

@@ -1,5 +1,6 @@
 //! What the node knows, as the JSON that operators and tests read. Field names are stable.
 
+use crate::trail::Stamp;
 use presence::{Device, Node};
 use serde::Serialize;
 
@@ -73,6 +74,13 @@ struct CountsView {
     eid: String,
     new: u32,
     old: u32,
+}
+
+/// `GET /v1/stamps/{device}`.
+#[derive(Serialize)]
+pub(crate) struct Stamps {
+    pub(crate) device: String,
+    pub(crate) stamps: Vec<Stamp>,
 }
 
 pub(crate) fn readiness(node: &Node, clustered: bool) -> Readiness {

@@ -1,0 +1,189 @@
+//! The trail of events through this node: how long each hop takes, and for canaries when exactly it was taken.
+
+use crate::metrics::{Hop, Metrics};
+use crate::notes::Names;
+use presence::{Change, Device, DeviceState, Eid, Message, ServerId};
+use serde::Serialize;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Devices whose every hop is kept: an exporter toggles them to see where a lost change stopped.
+const CANARY: &str = "Custom:asterism-canary";
+
+const CANARIES_MAX: usize = 64;
+const STAMPS_MAX: usize = 16;
+
+/// Messages whose way through the group is timed at once; more than can be in flight.
+const ON_BUS_MAX: usize = 512;
+
+/// What is known of events on their way.
+pub(crate) struct Trail {
+    /// The wall clock when the driver's time was zero.
+    epoch: Duration,
+    on_bus: VecDeque<(Message, Duration)>,
+    publishing: Vec<Option<(Duration, Eid, Change)>>,
+    canaries: BTreeMap<Device, VecDeque<Stamp>>,
+}
+
+/// One hop of a canary.
+#[derive(Clone, Serialize)]
+pub(crate) struct Stamp {
+    hop: String,
+    eid: String,
+    state: &'static str,
+    /// Microseconds since 1970, by this machine's clock.
+    unix_us: u64,
+}
+
+impl Trail {
+    /// A trail of a node with so many servers, whose time is zero now.
+    pub(crate) fn new(servers: usize) -> Self {
+        Self {
+            // A clock before 1970 only spoils the stamps.
+            epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            on_bus: VecDeque::new(),
+            publishing: vec![None; servers],
+            canaries: BTreeMap::new(),
+        }
+    }
+
+    /// A server's report, received then, is in the table now.
+    pub(crate) fn reported(
+        &mut self,
+        received: Duration,
+        now: Duration,
+        eid: Eid,
+        change: &Change,
+        metrics: &Metrics,
+    ) {
+        metrics.hop(Hop::table, now.saturating_sub(received));
+        self.stamp(received, "received", eid, change);
+    }
+
+    /// A message goes to the group.
+    pub(crate) fn sent(&mut self, now: Duration, message: &Message) {
+        if self.on_bus.len() == ON_BUS_MAX {
+            self.on_bus.pop_front();
+        }
+        self.on_bus.push_back((message.clone(), now));
+        if let Message::Change { eid, change } = message {
+            self.stamp(now, "sent_group", *eid, change);
+        }
+    }
+
+    /// A message came from the group; `ours` if we had sent it. The group keeps order, so what was sent before it is lost.
+    pub(crate) fn heard(&mut self, now: Duration, ours: bool, message: &Message, metrics: &Metrics) {
+        if ours && let Some(position) = self.on_bus.iter().position(|(sent, _)| sent == message) {
+            let sent_at = self.on_bus.drain(..=position).next_back().map(|(_, at)| at);
+            metrics.hop(Hop::group, now.saturating_sub(sent_at.unwrap_or(now)));
+        }
+        if let Message::Change { eid, change } = message {
+            self.stamp(now, "heard_group", *eid, change);
+        }
+    }
+
+    /// A state goes to a server.
+    pub(crate) fn publishing(&mut self, now: Duration, server: ServerId, eid: Eid, change: Change) {
+        self.publishing[server.0] = Some((now, eid, change));
+    }
+
+    /// What went to a server was answered, or never will be.
+    pub(crate) fn published(
+        &mut self,
+        now: Duration,
+        server: ServerId,
+        accepted: bool,
+        names: &Names,
+        metrics: &Metrics,
+    ) {
+        let Some((sent_at, eid, change)) = self.publishing[server.0].take() else { return };
+        if accepted {
+            metrics.hop(Hop::publish, now.saturating_sub(sent_at));
+            self.stamp(now, &format!("published:{}", names.of(server)), eid, &change);
+        }
+    }
+
+    /// The latest hops of a canary, oldest first.
+    pub(crate) fn stamps(&self, device: &str) -> Vec<Stamp> {
+        let device = Device::new(device).ok();
+        let stamps = device.and_then(|device| self.canaries.get(&device));
+        stamps.into_iter().flatten().cloned().collect()
+    }
+
+    fn stamp(&mut self, at: Duration, hop: &str, eid: Eid, change: &Change) {
+        let Some((device, state)) = canary(change) else { return };
+        if !self.canaries.contains_key(device) && self.canaries.len() == CANARIES_MAX {
+            return;
+        }
+        let stamps = self.canaries.entry(device.clone()).or_default();
+        if stamps.len() == STAMPS_MAX {
+            stamps.pop_front();
+        }
+        stamps.push_back(Stamp {
+            hop: hop.to_owned(),
+            eid: eid.to_string(),
+            state: state.as_str(),
+            unix_us: u64::try_from((self.epoch + at).as_micros()).unwrap_or(u64::MAX),
+        });
+    }
+}
+
+fn canary(change: &Change) -> Option<(&Device, DeviceState)> {
+    match change {
+        Change::DeviceState { device, state, .. } if device.as_str().starts_with(CANARY) => {
+            Some((device, *state))
+        }
+        Change::DeviceState { .. } | Change::Mwi { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EID: Eid = Eid([0, 0, 0, 0, 0, 1]);
+    const AT: Duration = Duration::from_millis(7);
+
+    fn change(device: &str) -> Change {
+        Change::DeviceState {
+            device: Device::new(device).unwrap(),
+            state: DeviceState::InUse,
+            cachable: true,
+        }
+    }
+
+    #[test]
+    fn a_canary_leaves_a_stamp_at_each_hop_and_others_leave_none() {
+        let names = Names::from(["pbx".to_owned()]);
+        let metrics = Metrics::new(&names);
+        let mut trail = Trail::new(1);
+        for device in ["Custom:asterism-canary-a", "Custom:lamp"] {
+            let change = change(device);
+            let message = Message::Change { eid: EID, change: change.clone() };
+            trail.reported(Duration::ZERO, AT, EID, &change, &metrics);
+            trail.sent(AT, &message);
+            trail.heard(AT * 2, true, &message, &metrics);
+            trail.publishing(AT, ServerId(0), EID, change);
+            trail.published(AT * 3, ServerId(0), true, &names, &metrics);
+        }
+        let hops: Vec<_> =
+            trail.stamps("Custom:asterism-canary-a").into_iter().map(|stamp| stamp.hop).collect();
+        assert_eq!(hops, ["received", "sent_group", "heard_group", "published:pbx"]);
+        assert!(trail.stamps("Custom:lamp").is_empty());
+        assert!(trail.on_bus.is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let metrics = Metrics::new(&Names::from([]));
+        let mut trail = Trail::new(0);
+        for number in 0..2 * ON_BUS_MAX {
+            let change = change(&format!("Custom:asterism-canary-{}", number % (2 * CANARIES_MAX)));
+            trail.sent(AT, &Message::Change { eid: EID, change: change.clone() });
+            trail.reported(AT, AT, EID, &change, &metrics);
+        }
+        assert_eq!(trail.on_bus.len(), ON_BUS_MAX);
+        assert_eq!(trail.canaries.len(), CANARIES_MAX);
+        assert!(trail.canaries.values().all(|stamps| stamps.len() <= STAMPS_MAX));
+    }
+}
