@@ -127,10 +127,10 @@ impl Propagation {
         sight
     }
 
-    /// Nothing is known of this server's places from now on; what was awaited there is neither seen nor lost.
-    pub(crate) fn forget(&mut self, gone: impl Fn(Place) -> bool) {
-        for track in self.tracks.values_mut() {
-            track.forget(&gone);
+    /// Nothing is known of these places from now on; what was awaited there is neither seen nor lost.
+    pub(crate) fn forget(&mut self, gone: impl Fn(&str, Place) -> bool) {
+        for (device, track) in &mut self.tracks {
+            track.places.retain(|place, _| !gone(device, *place));
         }
         self.sweep_all();
     }
@@ -246,10 +246,6 @@ impl Track {
             }
         }
         Sight::Echo
-    }
-
-    fn forget(&mut self, gone: &impl Fn(Place) -> bool) {
-        self.places.retain(|place, _| !gone(*place));
     }
 
     fn handle_timeout(&mut self, now: Duration, findings: &mut VecDeque<Finding>) {

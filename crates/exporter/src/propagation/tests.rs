@@ -118,7 +118,7 @@ fn a_canary_is_lost_where_a_later_one_was_seen() {
 fn a_server_that_goes_loses_nothing() {
     let mut world = World::new(2);
     world.shows(0, A, InUse);
-    world.core.forget(|place| place.server == ServerId(B));
+    world.core.forget(|_, place| place.server == ServerId(B));
     assert_eq!(world.until(20_000), []);
     assert_eq!(world.core.len(), 0);
 }

@@ -1,0 +1,177 @@
+//! Scenarios: what servers, phones and nodes tell, and what is measured.
+
+use super::*;
+use DeviceState::{InUse, NotInUse, Ringing};
+
+const A: ServerId = ServerId(0);
+const B: ServerId = ServerId(1);
+const NODE: NodeId = NodeId(0);
+
+#[test]
+fn a_ring_is_measured_at_the_other_server_and_at_its_lamp() {
+    let mut world = World::new(None);
+    world.watch.hint(B, "1001", "PJSIP/1001,CustomPresence:x", HintStatus::Idle, true, ms(0));
+    world.watch.lamp(B, "1001", Light::Out, true, ms(0));
+    world.state(1_000, A, "PJSIP/1001", Ringing);
+    world.state(1_005, B, "PJSIP/1001", Ringing);
+    world.watch.lamp(B, "1001", Light::Ringing, false, ms(1_008));
+    assert_eq!(
+        world.seen(2_000),
+        [("PJSIP/1001".into(), B, At::Ami, 5), ("PJSIP/1001".into(), B, At::Lamp, 8)]
+    );
+}
+
+#[test]
+fn what_was_asked_for_is_no_change() {
+    let mut world = World::new(None);
+    world.watch.list_began(A);
+    world.watch.device_state(A, "PJSIP/1001", InUse, true, ms(0));
+    world.watch.list_ended(A, ms(0));
+    assert_eq!(world.seen(20_000), []);
+    assert_eq!(
+        world.watch.disagreements().count(ms(20_000)),
+        1,
+        "but it counts: B does not know of the call"
+    );
+}
+
+#[test]
+fn a_state_that_a_server_has_forgotten_in_silence_leaves_a_ghost() {
+    let mut world = World::new(None);
+    for server in [A, B] {
+        world.watch.hint(server, "1001", "PJSIP/1001", HintStatus::InUse, true, ms(0));
+        world.state(0, server, "PJSIP/1001", InUse);
+    }
+    world.watch.server_gone(A, ms(1_000));
+    assert_eq!(world.watch.disagreements().count(ms(9_000)), 0);
+    world.watch.list_began(B);
+    world.watch.list_ended(B, ms(10_000));
+    let list = world.watch.disagreements().list(ms(13_000), 9);
+    assert_eq!(list, [(&"PJSIP/1001".into(), ms(10_000))], "the hint is still lit");
+    world.watch.hint(B, "1001", "PJSIP/1001", HintStatus::Deactivated, false, ms(14_000));
+    assert_eq!(world.watch.disagreements().count(ms(20_000)), 0);
+}
+
+#[test]
+fn a_canary_is_measured_from_when_it_was_due() {
+    let mut world = World::new(Some(ms(1_000)));
+    world.run(500);
+    assert_eq!(world.sets(), [(A, InUse)]);
+    world.state(501, A, CANARY, InUse);
+    world.state(504, B, CANARY, InUse);
+    assert_eq!(world.seen(900), [(CANARY.into(), A, At::Ami, 1), (CANARY.into(), B, At::Ami, 4)]);
+    world.watch.handle_timeout(now(1_700));
+    world.state(1_701, A, CANARY, NotInUse);
+    let seen = world.seen(1_901);
+    assert_eq!(seen, [(CANARY.into(), A, At::Ami, 201)], "the exporter was held up for 200 ms");
+}
+
+#[test]
+fn a_lost_canary_is_looked_into_with_the_node() {
+    let mut world = World::new(Some(ms(60_000)));
+    world.run(30_000);
+    world.state(30_001, A, CANARY, InUse);
+    world.run(40_001);
+    let effects = world.effects();
+    let asked = effects.iter().find(|effect| matches!(effect, Effect::Ask { .. })).unwrap();
+    assert_eq!(*asked, Effect::Ask { node: NODE, server: A, device: CANARY.into() });
+    let stamp = Stamp { hop: "heard_group".to_owned(), unix: EPOCH + ms(30_002) };
+    world.watch.stamps(NODE, A, Some(&[stamp]));
+    world.run(40_002);
+    let lost = Effect::CanaryLost { origin: A, target: B, hop: Hop::PublishOut };
+    assert_eq!(world.effects(), [lost]);
+}
+
+#[test]
+fn a_server_that_is_not_heard_gets_no_canary_and_loses_none() {
+    let mut world = World::new(Some(ms(1_000)));
+    world.watch.server_gone(B, ms(0));
+    world.run(500);
+    world.state(501, A, CANARY, InUse);
+    world.run(1_400);
+    assert_eq!(world.sets(), [(A, InUse)]);
+    world.run(12_000);
+    assert!(!world.effects().iter().any(|effect| matches!(effect, Effect::CanaryLost { target: B, .. })));
+}
+
+#[test]
+fn names_that_no_asterisk_has_are_dropped_and_counted() {
+    let mut world = World::new(None);
+    world.state(0, A, &"x".repeat(256), InUse);
+    assert_eq!(world.effects(), [Effect::Dropped { reason: Dropped::LongName, count: 1 }]);
+    for count in 0..=DEVICES_MAX {
+        world.watch.device_state(A, &format!("Custom:{count}"), NotInUse, true, ms(0));
+    }
+    assert_eq!(world.effects(), [Effect::Dropped { reason: Dropped::TableFull, count: 1 }]);
+}
+
+const CANARY: &str = "Custom:asterism-canary-a";
+const EPOCH: Duration = Duration::from_secs(1_700_000_000);
+
+/// Server A is in the group, node 0 serves B; both have told all they know.
+struct World {
+    watch: Watch,
+    kept: Vec<Effect>,
+}
+
+impl World {
+    fn new(canary_period: Option<Duration>) -> Self {
+        let servers = [ServerConfig { name: "a", node: None }, ServerConfig { name: "b", node: Some(NODE) }];
+        let mut watch = Watch::new(&servers, canary_period, ms(0));
+        for server in [A, B] {
+            watch.list_began(server);
+            watch.list_ended(server, ms(0));
+        }
+        Self { watch, kept: Vec::new() }
+    }
+
+    fn state(&mut self, at: u64, server: ServerId, device: &str, state: DeviceState) {
+        self.run(at);
+        self.watch.device_state(server, device, state, false, ms(at));
+    }
+
+    /// Lets the time pass.
+    fn run(&mut self, end: u64) {
+        while let Some(due) = self.watch.poll_timeout().filter(|due| *due <= ms(end)) {
+            self.watch.handle_timeout(Now { mono: due, unix: EPOCH + due });
+        }
+        self.watch.handle_timeout(now(end));
+        self.kept.extend(std::iter::from_fn(|| self.watch.poll_effect()));
+    }
+
+    fn effects(&mut self) -> Vec<Effect> {
+        self.kept.extend(std::iter::from_fn(|| self.watch.poll_effect()));
+        std::mem::take(&mut self.kept)
+    }
+
+    fn sets(&mut self) -> Vec<(ServerId, DeviceState)> {
+        let effects = self.effects().into_iter();
+        let set = |effect| {
+            if let Effect::Set { server, state, .. } = effect { Some((server, state)) } else { None }
+        };
+        effects.filter_map(set).collect()
+    }
+
+    fn seen(&mut self, end: u64) -> Vec<(Arc<str>, ServerId, At, u128)> {
+        self.run(end);
+        let seen = |effect| match effect {
+            Effect::Seen { change, place, latency } => {
+                Some((change.device, place.server, place.at, latency.as_millis()))
+            }
+            Effect::Set { .. }
+            | Effect::Ask { .. }
+            | Effect::Missed { .. }
+            | Effect::CanaryLost { .. }
+            | Effect::Dropped { .. } => None,
+        };
+        self.effects().into_iter().filter_map(seen).collect()
+    }
+}
+
+fn now(milliseconds: u64) -> Now {
+    Now { mono: ms(milliseconds), unix: EPOCH + ms(milliseconds) }
+}
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
