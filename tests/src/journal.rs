@@ -13,29 +13,45 @@ pub struct Mark(usize);
 
 /// Entries in the order in which they were heard; clones share them.
 pub struct Journal<T> {
-    entries: Arc<Mutex<Vec<T>>>,
+    entries: Arc<Mutex<Entries<T>>>,
     length: Arc<watch::Sender<usize>>,
+}
+
+struct Entries<T> {
+    /// So many were drained before those in the list.
+    drained: usize,
+    list: Vec<T>,
+}
+
+impl<T> Entries<T> {
+    fn end(&self) -> usize {
+        self.drained + self.list.len()
+    }
+
+    fn after(&self, place: usize) -> impl Iterator<Item = &T> {
+        self.list.iter().skip(place.saturating_sub(self.drained))
+    }
 }
 
 impl<T> Journal<T> {
     /// The place after the last entry.
     pub fn mark(&self) -> Mark {
-        Mark(self.entries().len())
+        Mark(self.entries().end())
     }
 
     /// Writes one entry and wakes whoever waits.
     pub fn push(&self, entry: T) {
         let length = {
             let mut entries = self.entries();
-            entries.push(entry);
-            entries.len()
+            entries.list.push(entry);
+            entries.end()
         };
         self.length.send_replace(length);
     }
 
     /// What `pick` makes of the entries after `since`, as many as it picks.
     pub fn since<R>(&self, since: Mark, pick: impl FnMut(&T) -> Option<R>) -> Vec<R> {
-        self.entries().iter().skip(since.0).filter_map(pick).collect()
+        self.entries().after(since.0).filter_map(pick).collect()
     }
 
     /// The first entry after `since` that `pick` takes, also one that is still to come before `deadline`.
@@ -51,23 +67,41 @@ impl<T> Journal<T> {
             length.mark_unchanged();
             {
                 let entries = self.entries();
-                if let Some(found) = entries.iter().skip(cursor).find_map(&mut pick) {
+                if let Some(found) = entries.after(cursor).find_map(&mut pick) {
                     return Some(found);
                 }
-                cursor = entries.len().max(cursor);
+                cursor = entries.end().max(cursor);
             }
             tokio::time::timeout_at(deadline.into(), length.changed()).await.ok()?.ok()?;
         }
     }
 
-    fn entries(&self) -> MutexGuard<'_, Vec<T>> {
+    /// Takes all entries out of the journal, as soon as there are any: for who reads for long and must not grow.
+    pub async fn drain(&self) -> Vec<T> {
+        let mut length = self.length.subscribe();
+        loop {
+            length.mark_unchanged();
+            {
+                let mut entries = self.entries();
+                if !entries.list.is_empty() {
+                    entries.drained = entries.end();
+                    return std::mem::take(&mut entries.list);
+                }
+            }
+            // The sender lives as long as this journal does.
+            drop(length.changed().await);
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries<T>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<T> Default for Journal<T> {
     fn default() -> Self {
-        Self { entries: Arc::default(), length: Arc::new(watch::Sender::new(0)) }
+        let entries = Entries { drained: 0, list: Vec::new() };
+        Self { entries: Arc::new(Mutex::new(entries)), length: Arc::new(watch::Sender::new(0)) }
     }
 }
 
@@ -98,6 +132,18 @@ mod tests {
         let mark = journal.mark();
         journal.push(2);
         assert_eq!(journal.first(mark, Instant::now(), |&entry| Some(entry)).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn what_was_drained_is_gone_and_marks_stay_right() {
+        let journal = Journal::default();
+        journal.push(1);
+        let mark = journal.mark();
+        journal.push(2);
+        assert_eq!(journal.drain().await, [1, 2]);
+        journal.push(3);
+        assert_eq!(journal.since(mark, |&entry| Some(entry)), [3]);
+        assert_eq!(journal.mark(), Mark(3));
     }
 
     #[tokio::test]

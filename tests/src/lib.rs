@@ -12,6 +12,7 @@ mod node;
 mod pbx;
 mod phones;
 mod sip;
+mod stamp;
 mod topology;
 
 pub use ami::Ami;

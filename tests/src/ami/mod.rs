@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 pub use message::{Decoder, Field, Message, TooLong};
 
 use crate::journal::Journal;
+use crate::stamp;
 
 const REPLY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -83,7 +84,7 @@ impl Ami {
             .await
             .map_err(|_| io(timed_out()))?
             .map_err(io)?;
-        stream.set_nodelay(true).map_err(io)?;
+        stream.set_nodelay(true).and_then(|()| stamp::enable(&stream)).map_err(io)?;
         let (mut reader, writer) = stream.into_split();
         tokio::time::timeout(CONNECT_TIMEOUT, read_banner(&mut reader))
             .await
@@ -220,11 +221,13 @@ async fn read_banner(reader: &mut OwnedReadHalf) -> std::io::Result<()> {
     Err(std::io::Error::other("this is no AMI: its first line does not end"))
 }
 
-async fn read(mut reader: OwnedReadHalf, shared: Arc<Shared>) {
+async fn read(reader: OwnedReadHalf, shared: Arc<Shared>) {
     let mut decoder = Decoder::default();
     let mut buffer = vec![0; 64 * 1024];
-    while let Ok(length @ 1..) = reader.read(&mut buffer).await {
-        let at = Instant::now();
+    let stream: &TcpStream = reader.as_ref();
+    while let Ok(stamp::Received { length: length @ 1.., at, .. }) =
+        stream.async_io(Interest::READABLE, || stamp::receive(stream, &mut buffer)).await
+    {
         let Ok(messages) = decoder.feed(&buffer[..length], at) else { break };
         for message in messages {
             shared.route(message);

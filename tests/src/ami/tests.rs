@@ -1,5 +1,7 @@
 //! The client against a small server that plays back what Asterisk says.
 
+use std::time::Instant;
+
 use tokio::net::TcpListener;
 
 use super::*;

@@ -11,6 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -20,6 +21,7 @@ pub use report::{Lamp, Report};
 use subscription::Subscription;
 
 use crate::journal::Journal;
+use crate::stamp;
 
 const SIP_PORT: u16 = 5060;
 
@@ -98,6 +100,7 @@ impl Watcher {
         let probe = UdpSocket::bind("0.0.0.0:0").await?;
         probe.connect((toward, SIP_PORT)).await?;
         let socket = UdpSocket::bind((probe.local_addr()?.ip(), 0)).await?;
+        stamp::enable(&socket)?;
         let line = Arc::new(Line {
             contact: socket.local_addr()?,
             socket,
@@ -150,8 +153,8 @@ impl Drop for Watcher {
 async fn receive(line: Arc<Line>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let Ok((length, from)) = line.socket.recv_from(&mut buffer).await else { continue };
-        let at = Instant::now();
+        let reading = line.socket.async_io(Interest::READABLE, || stamp::receive(&line.socket, &mut buffer));
+        let Ok(stamp::Received { length, from: Some(from), at }) = reading.await else { continue };
         let Some(message) = Message::parse(&buffer[..length]) else { continue };
         if message.status().is_some() {
             line.take_response(message);
