@@ -6,10 +6,12 @@
 //! deadline. Whatever the network brings is answered or counted ([`Counters`]); it cannot make the agent
 //! panic, grow without bound or forget what it knew.
 //!
-//! For watching and measuring there is AMI ([`ami`]), in the same shape.
+//! For watching and measuring there are AMI ([`ami`]) and lamps as a phone sees them ([`lamp`]), in the same
+//! shape.
 #![forbid(unsafe_code)]
 
 pub mod ami;
+pub mod lamp;
 
 mod agent;
 mod body;
