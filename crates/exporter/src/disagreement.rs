@@ -98,10 +98,10 @@ fn is_old(since: Duration, now: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::place::Light;
     use crate::views::Views;
     use DeviceState::{InUse, Invalid, NotInUse, Ringing, Unavailable, Unknown};
     use asterisk::ami::HintStatus;
+    use asterisk::lamp::LampState;
 
     #[test]
     fn places_that_differ_for_longer_than_the_grace_disagree() {
@@ -174,9 +174,9 @@ mod tests {
         world.set(0, 0, Look::Hint(HintStatus::InUse));
         assert_eq!(world.differing(9_000), 1, "the hint is lit and the server knows nothing of the device");
         world.set(9_000, 0, Look::Hint(HintStatus::Idle));
-        world.set(9_000, 0, Look::Lamp(Light::Lit));
+        world.set(9_000, 0, Look::Lamp(LampState::Confirmed));
         assert_eq!(world.differing(12_000), 1);
-        world.set(12_000, 0, Look::Lamp(Light::Out));
+        world.set(12_000, 0, Look::Lamp(LampState::Terminated));
         assert_eq!(world.differing(15_000), 0);
     }
 

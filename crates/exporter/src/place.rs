@@ -1,6 +1,7 @@
 //! Where a device state can be seen, and what it looks like there.
 
 use asterisk::ami::HintStatus;
+use asterisk::lamp::LampState;
 use presence::DeviceState;
 
 /// A server of the configuration, by its position there.
@@ -34,15 +35,7 @@ pub(crate) struct Place {
 pub(crate) enum Look {
     Device(DeviceState),
     Hint(HintStatus),
-    Lamp(Light),
-}
-
-/// A lamp as a dialog document tells it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Light {
-    Out,
-    Ringing,
-    Lit,
+    Lamp(LampState),
 }
 
 impl At {
@@ -51,7 +44,7 @@ impl At {
         match self {
             Self::Ami => Look::Device(state),
             Self::Hint => Look::Hint(hint(state)),
-            Self::Lamp => Look::Lamp(light(state)),
+            Self::Lamp => Look::Lamp(lamp(state)),
         }
     }
 }
@@ -67,7 +60,7 @@ impl Look {
             Self::Hint(shown) => shown == hint(state),
             // Asterisk shows ringing while in use as one or the other (notify_early_inuse_ringing).
             Self::Lamp(shown) => {
-                shown == light(state) || state == DeviceState::RingInUse && shown == Light::Ringing
+                shown == lamp(state) || state == DeviceState::RingInUse && shown == LampState::Early
             }
         }
     }
@@ -77,9 +70,7 @@ impl Look {
         match self {
             Self::Device(state) => state.as_str(),
             Self::Hint(status) => status.as_str(),
-            Self::Lamp(Light::Out) => "out",
-            Self::Lamp(Light::Ringing) => "ringing",
-            Self::Lamp(Light::Lit) => "lit",
+            Self::Lamp(state) => state.as_str(),
         }
     }
 }
@@ -90,7 +81,7 @@ pub(crate) fn has_opinion(state: DeviceState) -> bool {
 }
 
 fn is_lit(state: DeviceState) -> bool {
-    light(state) != Light::Out
+    lamp(state) != LampState::Terminated
 }
 
 /// Asterisk's table from device state to extension state.
@@ -106,13 +97,15 @@ fn hint(state: DeviceState) -> HintStatus {
     }
 }
 
-fn light(state: DeviceState) -> Light {
+fn lamp(state: DeviceState) -> LampState {
     match state {
         DeviceState::Unknown | DeviceState::Invalid | DeviceState::NotInUse | DeviceState::Unavailable => {
-            Light::Out
+            LampState::Terminated
         }
-        DeviceState::Ringing => Light::Ringing,
-        DeviceState::InUse | DeviceState::Busy | DeviceState::RingInUse | DeviceState::OnHold => Light::Lit,
+        DeviceState::Ringing => LampState::Early,
+        DeviceState::InUse | DeviceState::Busy | DeviceState::RingInUse | DeviceState::OnHold => {
+            LampState::Confirmed
+        }
     }
 }
 
@@ -136,7 +129,7 @@ mod tests {
             assert!(!Look::Device(none).fits(DeviceState::Ringing));
         }
         assert!(!Look::Device(DeviceState::NotInUse).fits(DeviceState::Unavailable));
-        assert!(!Look::Lamp(Light::Lit).fits(DeviceState::NotInUse));
+        assert!(!Look::Lamp(LampState::Confirmed).fits(DeviceState::NotInUse));
         assert!(!Look::Hint(HintStatus::InUse).fits(DeviceState::Unknown));
     }
 }

@@ -3,10 +3,11 @@
 use crate::canary::{self, Canaries, Loss, PREFIX, Stamp};
 use crate::disagreement::Disagreements;
 use crate::hop::{Hop, Route};
-use crate::place::{At, Light, Look, NodeId, Place, ServerId, has_opinion};
+use crate::place::{At, Look, NodeId, Place, ServerId, has_opinion};
 use crate::propagation::{Change, Fate, Finding, Kind, Propagation, Sight};
 use crate::views::{DEVICES_MAX, Refused, Views};
 use asterisk::ami::HintStatus;
+use asterisk::lamp::LampState;
 use presence::DeviceState;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -105,7 +106,7 @@ struct Server {
     /// The one device that each extension's hint follows.
     hints: BTreeMap<String, Arc<str>>,
     /// The lamps that are subscribed and what they show.
-    lamps: BTreeMap<String, Light>,
+    lamps: BTreeMap<String, LampState>,
 }
 
 /// A server of the configuration.
@@ -206,11 +207,18 @@ impl Watch {
     }
 
     /// A phone was told what a lamp shows.
-    pub(crate) fn lamp(&mut self, server: ServerId, exten: &str, light: Light, first: bool, at: Duration) {
-        self.servers[server.0].lamps.insert(exten.to_owned(), light);
+    pub(crate) fn lamp(
+        &mut self,
+        server: ServerId,
+        exten: &str,
+        state: LampState,
+        first: bool,
+        at: Duration,
+    ) {
+        self.servers[server.0].lamps.insert(exten.to_owned(), state);
         if let Some(device) = self.servers[server.0].hints.get(exten).cloned() {
             let place = Place { server, at: At::Lamp };
-            self.shows(&device, place, Look::Lamp(light), first, at);
+            self.shows(&device, place, Look::Lamp(state), first, at);
         }
     }
 
@@ -332,8 +340,8 @@ impl Watch {
             return;
         }
         known.hints.insert(exten.to_owned(), device.into());
-        if let Some(light) = known.lamps.get(exten).copied() {
-            self.shows(device, Place { server, at: At::Lamp }, Look::Lamp(light), true, now);
+        if let Some(state) = known.lamps.get(exten).copied() {
+            self.shows(device, Place { server, at: At::Lamp }, Look::Lamp(state), true, now);
         }
     }
 

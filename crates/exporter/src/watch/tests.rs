@@ -11,10 +11,10 @@ const NODE: NodeId = NodeId(0);
 fn a_ring_is_measured_at_the_other_server_and_at_its_lamp() {
     let mut world = World::new(None);
     world.watch.hint(B, "1001", "PJSIP/1001,CustomPresence:x", HintStatus::Idle, true, ms(0));
-    world.watch.lamp(B, "1001", Light::Out, true, ms(0));
+    world.watch.lamp(B, "1001", LampState::Terminated, true, ms(0));
     world.state(1_000, A, "PJSIP/1001", Ringing);
     world.state(1_005, B, "PJSIP/1001", Ringing);
-    world.watch.lamp(B, "1001", Light::Ringing, false, ms(1_008));
+    world.watch.lamp(B, "1001", LampState::Early, false, ms(1_008));
     assert_eq!(
         world.seen(2_000),
         [("PJSIP/1001".into(), B, At::Ami, 5), ("PJSIP/1001".into(), B, At::Lamp, 8)]

@@ -1,0 +1,117 @@
+//! What the exporter shows over HTTP: metrics, health, figures as JSON, and one page for people.
+
+use crate::config::Secret;
+use crate::view::{Json, Readiness};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PAGE: &str = include_str!("page.html");
+/// The page is whole: it may load nothing from anywhere and talk to its own exporter only.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A question to the driver, with the way back.
+pub(crate) enum Query {
+    /// Was every source asked?
+    Ready(oneshot::Sender<Readiness>),
+    /// All metrics, as OpenMetrics text.
+    Metrics(oneshot::Sender<String>),
+    /// Which devices differ?
+    Disagreements(oneshot::Sender<Json>),
+    /// How long do states take?
+    Propagation(oneshot::Sender<Json>),
+    /// Who is watched?
+    Sources(oneshot::Sender<Json>),
+}
+
+type Queries = mpsc::Sender<Query>;
+
+/// Answers until the process ends.
+pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, queries: Queries) {
+    let guarded = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/v1/disagreements", get(disagreements))
+        .route("/v1/propagation", get(propagation))
+        .route("/v1/sources", get(sources))
+        .layer(middleware::from_fn_with_state(token, authorize));
+    let open = Router::new()
+        .route("/", get(page))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready));
+    let router = open.merge(guarded).with_state(queries);
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!("HTTP ended: {error}");
+    }
+}
+
+/// Lets a request pass that carries the configured token; without one configured, every request.
+async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
+    match token {
+        Some(token) if !carries(request.headers(), token.expose()) => {
+            let hint =
+                "this exporter wants `Authorization: Bearer TOKEN`, with [http] token of its configuration\n";
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], hint).into_response()
+        }
+        Some(_) | None => next.run(request).await,
+    }
+}
+
+/// Compares in a time that does not tell how much of the token was right.
+fn carries(headers: &HeaderMap, token: &str) -> bool {
+    let given =
+        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    given.is_some_and(|given| {
+        let differences =
+            given.iter().zip(token.as_bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
+        given.len() == token.len() && differences == 0
+    })
+}
+
+async fn page() -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, PAGE_POLICY)];
+    (headers, PAGE).into_response()
+}
+
+async fn ready(State(queries): State<Queries>) -> Response {
+    match ask(&queries, Query::Ready).await {
+        Ok(Readiness { ready: true, body }) => axum::Json(body).into_response(),
+        Ok(Readiness { ready: false, body }) => {
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
+        }
+        Err(status) => status.into_response(),
+    }
+}
+
+async fn metrics(State(queries): State<Queries>) -> Result<Response, StatusCode> {
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], ask(&queries, Query::Metrics).await?).into_response())
+}
+
+async fn disagreements(State(queries): State<Queries>) -> Result<axum::Json<Json>, StatusCode> {
+    ask(&queries, Query::Disagreements).await.map(axum::Json)
+}
+
+async fn propagation(State(queries): State<Queries>) -> Result<axum::Json<Json>, StatusCode> {
+    ask(&queries, Query::Propagation).await.map(axum::Json)
+}
+
+async fn sources(State(queries): State<Queries>) -> Result<axum::Json<Json>, StatusCode> {
+    ask(&queries, Query::Sources).await.map(axum::Json)
+}
+
+/// Asks the driver; it is gone only when the exporter is ending.
+async fn ask<T>(
+    queries: &Queries,
+    question: impl FnOnce(oneshot::Sender<T>) -> Query,
+) -> Result<T, StatusCode> {
+    let (reply, answer) = oneshot::channel();
+    queries.send(question(reply)).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    answer.await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+}
