@@ -37,7 +37,7 @@ set positional-arguments
 @call *args:
     scripts/lab.sh call "$@"
 
-# After a change in crates/ or compose/node*.toml: new nodes into the running lab.
+# After a change in crates/ or compose/*.toml: new nodes and a new exporter into the running lab.
 [no-exit-message]
 @reload:
     scripts/reload.sh
@@ -46,6 +46,11 @@ set positional-arguments
 [no-exit-message]
 @bench *args:
     scripts/lab.sh bench "$@"
+
+# Where to look: the addresses of Prometheus, the exporter's page and Grafana.
+[no-exit-message]
+@open:
+    scripts/open.sh
 
 # Removes every container, network and volume of the lab.
 [no-exit-message]

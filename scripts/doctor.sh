@@ -25,6 +25,7 @@ main() {
         check_features
         check_disk
         check_network
+        check_ports
     fi
     check_memory
     check_rust
@@ -107,8 +108,22 @@ check_network() {
     elif [ -n "$clash" ]; then
         missing network "$net.0/24 is taken (route by $clash): choose another, e.g. EAST_NET=198.19.7 ./just up (or in compose/.env)"
     else
-        fine network "$net.0/24 is free for the lab; no port of this host is used"
+        fine network "$net.0/24 is free for the lab"
     fi
+}
+
+# What the lab shows on 127.0.0.1. Its own ports count as free.
+check_ports() {
+    local setting port taken=0
+    for setting in PROMETHEUS_PORT=9090 GRAFANA_PORT=3000; do
+        port="$(setting "${setting%=*}" "${setting#*=}")"
+        [ -z "$(docker ps -q --filter "label=com.docker.compose.project=$PROJECT" --filter "publish=$port")" ] || continue
+        ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {
+            missing ports "127.0.0.1:$port is taken: choose another, e.g. ${setting%=*}=$((port + 1000)) ./just up (or in compose/.env)"
+            taken=1
+        }
+    done
+    [ "$taken" = 1 ] || fine ports "the lab's ports on 127.0.0.1 are free"
 }
 
 # The interfaces through which this host routes part of NET.0/24 (or all of it, but not as part of everything), save the lab's own bridge.

@@ -3,6 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 remove_projects "$PROJECT"
+event down "$PROJECT"
 say "The lab is gone."
 [ "${1:-}" = --clean ] || exit 0
 

@@ -21,20 +21,20 @@ image() {
     docker image prune --force --filter label=asterism.inputs >/dev/null
 }
 
-# The node's image takes the binary from cargo's output.
-node_image() {
-    local folder="$TOOLS/node-image"
+# program_image NAME: asterism/NAME, which takes the binary asterism-NAME from cargo's output.
+program_image() {
+    local folder="$TOOLS/$1-image"
     mkdir -p "$folder"
-    cp -p "$ROOT/images/node/"* "$folder/"
-    cp "${CARGO_TARGET_DIR:-$ROOT/target}/release/asterism-node" "$folder/"
-    image node "$folder"
+    cp -p "$ROOT/images/$1/"* "$folder/"
+    cp "${CARGO_TARGET_DIR:-$ROOT/target}/release/asterism-$1" "$folder/"
+    image "$1" "$folder"
 }
 
 base_image() {
     docker image inspect asterism/debian:forky >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh"
 }
 
-programs() { cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package lab; }
+programs() { cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter --package lab; }
 
 # Everything that the lab and its tests run, what is independent of each other at the same time.
 build_all() {
@@ -42,7 +42,7 @@ build_all() {
     start_job step "programs (cargo)" programs
     jobs+=("$!")
     if step "base image" base_image; then
-        for job in corosync asterisk phones; do
+        for job in corosync asterisk phones prometheus; do
             start_job step "image $job" image "$job" "$ROOT/images/$job"
             jobs+=("$!")
         done
@@ -51,5 +51,6 @@ build_all() {
     fi
     for job in "${jobs[@]}"; do wait "$job" || failed=1; done
     [ "$failed" = 0 ] || return 1
-    step "image node" node_image
+    step "image node" program_image node || return 1
+    step "image exporter" program_image exporter
 }

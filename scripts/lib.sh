@@ -60,7 +60,14 @@ docker_build() {
     fi
 }
 
-compose() { docker compose --project-name "$PROJECT" --file "$ROOT/compose/compose.yaml" "$@"; }
+# The lab, what watches it, and its ports on 127.0.0.1.
+compose() {
+    local files="$ROOT/compose"
+    docker compose --project-name "$PROJECT" --file "$files/compose.yaml" --file "$files/monitoring.yaml" --file "$files/ports.yaml" "$@"
+}
+
+# event KIND TEXT: for the annotations of the dashboards. What is done does not depend on its being written down.
+event() { "$ROOT/scripts/event.sh" "$@" || true; }
 
 # Removes every container, network and volume of the compose projects named; needs no Compose and no valid file.
 remove_projects() {

@@ -21,14 +21,10 @@ END
     )
 }
 
-# The network in force: the environment's, else the file's, else the default.
-east_net() {
-    local file="$ROOT/compose/.env"
-    if [ -n "${EAST_NET:-}" ]; then
-        echo "$EAST_NET"
-    elif [ -r "$file" ] && grep -q '^EAST_NET=' "$file"; then
-        sed -n 's/^EAST_NET=//p' "$file"
-    else
-        echo 198.18.0
-    fi
+# setting NAME DEFAULT: the value in force: the environment's, else the file's, else the default.
+setting() {
+    local file="$ROOT/compose/.env" value="${!1:-}"
+    [ -n "$value" ] || [ ! -r "$file" ] || value="$(sed -n "s/^$1=//p" "$file" | tail -n 1)"
+    echo "${value:-$2}"
 }
+east_net() { setting EAST_NET 198.18.0; }

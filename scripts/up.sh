@@ -13,11 +13,18 @@ main() {
     prepare || give_up_building
     # shellcheck source=scripts/env.sh
     . "$ROOT/scripts/env.sh"
+    # Beside the build: it only waits for the network.
+    start_job step "image grafana" grafana_image
+    local pull="$!"
     build_all || give_up_building
+    wait "$pull" || true
+    event up "$PROJECT"
     STEP_TAIL=1 step "start and wait for health" start || report_containers
     "$ROOT/scripts/lab.sh" show
     say ""
     say "The lab is up ($SECONDS s). Next: ./just call   ./just status   ./just logs east-node1   ./just cli east-pbx1   ./just down"
+    say ""
+    "$ROOT/scripts/open.sh"
 }
 
 prepare() {
@@ -27,7 +34,18 @@ prepare() {
 }
 
 # `--wait`: until every container is healthy, or one has failed.
-start() { compose up --detach --remove-orphans --wait --wait-timeout 120; }
+start() {
+    local profiles=()
+    ! docker image inspect "$(grafana_name)" >/dev/null 2>&1 || profiles=(--profile grafana)
+    compose "${profiles[@]}" up --detach --remove-orphans --wait --wait-timeout 120
+}
+
+# The one image from elsewhere; nothing depends on it.
+grafana_image() {
+    docker image inspect "$(grafana_name)" >/dev/null 2>&1 || timeout 40 docker pull -q "$(grafana_name)" ||
+        echo "NOTE: $(grafana_name) cannot be pulled: the lab runs without Grafana (Prometheus and the exporter's page show the same figures)"
+}
+grafana_name() { sed -n 's/^ *image: \(grafana.*\)/\1/p' "$ROOT/compose/monitoring.yaml"; }
 
 give_up_building() {
     say ""

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Prints where the running lab can be looked at. Nothing is opened.
+. "$(dirname "$0")/lib.sh"
+. "$ROOT/scripts/secrets.sh"
+
+place() { printf '  %-11s %s\n' "$@"; }
+
+# published SERVICE PORT: where docker shows it on this host, if it runs.
+published() { compose port "$1" "$2" 2>/dev/null || true; }
+
+main() {
+    local prometheus grafana
+    prometheus="$(published prometheus 9090)"
+    grafana="$(published grafana 3000)"
+    [ -n "$prometheus" ] || die "the lab is not up: ./just up"
+    say "To look at, from this machine only:"
+    place exporter "http://$(east_net).21:9711/  (it asks for NODE_TOKEN, which is in compose/.env)"
+    place Prometheus "http://$prometheus/alerts"
+    if [ -n "$grafana" ]; then
+        place Grafana "http://$grafana/"
+    else
+        place Grafana "does not run here: its image could not be pulled"
+    fi
+}
+
+main
