@@ -2,6 +2,7 @@
 
 mod bench;
 mod call;
+mod evidence;
 mod output;
 mod show;
 mod status;
@@ -48,6 +49,8 @@ enum Verb {
 enum Bench {
     /// How long a lamp takes from server to server, and what a burst does.
     Lamp(bench::Options),
+    /// How long a lamp takes by each way at each rate; writes docs/LATENCY.md and its data.
+    Latency(evidence::Options),
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -75,6 +78,7 @@ async fn run(arguments: &Arguments, screen: &Screen) -> anyhow::Result<bool> {
         Verb::Show => show::run(&lab, screen).await,
         Verb::Call => call::run(&lab, screen).await,
         Verb::Bench { what: Bench::Lamp(options) } => bench::run(&lab, screen, options).await,
+        Verb::Bench { what: Bench::Latency(options) } => evidence::run(&lab, screen, options).await,
     }
 }
 

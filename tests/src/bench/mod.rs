@@ -115,14 +115,14 @@ async fn four(lab: &Lab) -> Result<[Pbx; 4]> {
 }
 
 /// Services that were stopped for a while; they are started again whatever happens.
-struct Stopped {
+pub(crate) struct Stopped {
     docker: Docker,
     services: Vec<&'static str>,
     containers: Vec<String>,
 }
 
 impl Stopped {
-    async fn stop(docker: Docker, services: &[&'static str]) -> Result<Self> {
+    pub(crate) async fn stop(docker: Docker, services: &[&'static str]) -> Result<Self> {
         let mut stopped = Self { docker, services: Vec::new(), containers: Vec::new() };
         for service in services {
             let container = stopped.docker.container(service).await?;
@@ -134,7 +134,7 @@ impl Stopped {
     }
 
     /// Starts them and waits until all of the lab is in service again.
-    async fn start(self, lab: &Lab) -> Result<()> {
+    pub(crate) async fn start(self, lab: &Lab) -> Result<()> {
         let (docker, services) = (self.docker.clone(), self.services.clone());
         drop(self);
         docker.healthy(&services, READY_TIMEOUT).await?;

@@ -14,7 +14,8 @@ use super::{Error, Line, Package, transaction};
 
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const RESEND_EVERY: Duration = Duration::from_millis(500);
-const EXPIRES_SECONDS: u32 = 600;
+/// Long, so that no refresh disturbs a measurement.
+const EXPIRES_SECONDS: u32 = 3600;
 
 pub(super) struct Subscription {
     dialog: Arc<Mutex<Dialog>>,
