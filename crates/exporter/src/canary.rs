@@ -39,6 +39,8 @@ pub(crate) enum Output {
 pub(crate) struct Stamp {
     /// `received`, `sent_group`, `heard_group` or `published:<server>`.
     pub(crate) hop: String,
+    /// What was passed on.
+    pub(crate) state: String,
     /// When, since the epoch, by the node's clock.
     pub(crate) unix: Duration,
 }
@@ -50,6 +52,7 @@ pub(crate) struct Loss {
     pub(crate) place: Place,
     pub(crate) reached: Reached,
     pub(crate) route: Route,
+    pub(crate) state: DeviceState,
     /// When it should have been sent, since the epoch by our clock.
     pub(crate) unix: Duration,
 }
@@ -163,7 +166,7 @@ impl Canaries {
             if open.waits.remove(&node)
                 && let Some(stamps) = stamps
             {
-                open.passed.insert(node, passed(stamps, open.loss.unix));
+                open.passed.insert(node, passed(stamps, &open.loss, self.period));
             }
         }
         self.close(|open| open.waits.is_empty());
@@ -181,10 +184,17 @@ impl Canaries {
     }
 }
 
-/// A stamp of a later canary counts too: a way that is open again was cut further on, or not at all.
-fn passed(stamps: &[Stamp], unix: Duration) -> Passed {
-    let has =
-        |hop: &str| stamps.iter().any(|stamp| stamp.hop == hop && stamp.unix + CLOCKS_APART_MAX >= unix);
+/// A stamp is of this canary when it has its state and was made before the next canary with that state. Where a node
+/// has forgotten what was then, one of a later canary will do.
+fn passed(stamps: &[Stamp], loss: &Loss, period: Duration) -> Passed {
+    let begin = loss.unix.saturating_sub(CLOCKS_APART_MAX);
+    let knows = stamps.iter().any(|stamp| stamp.unix < begin);
+    let end = if knows { begin + period * 2 } else { Duration::MAX };
+    let its = |stamp: &&Stamp| {
+        let is_state = !knows || stamp.state == loss.state.as_str();
+        is_state && (begin..end).contains(&stamp.unix)
+    };
+    let has = |hop: &str| stamps.iter().filter(its).any(|stamp| stamp.hop == hop);
     Passed { received: has("received"), sent: has("sent_group"), heard: has("heard_group") }
 }
 
@@ -239,12 +249,23 @@ mod tests {
     fn a_loss_between_two_nodes_is_found_by_their_stamps() {
         let mut core = canaries();
         core.lost(loss(Some(NodeId(0)), Some(NodeId(1)), 1_000), ms(11_000));
-        core.lost(loss(Some(NodeId(0)), Some(NodeId(1)), 2_000), ms(11_000));
+        core.lost(loss(Some(NodeId(0)), Some(NodeId(1)), 3_000), ms(11_000));
         assert_eq!(asked(&mut core), [NodeId(0), NodeId(1)], "once for both");
-        core.answered(NodeId(0), ORIGIN, Some(&[stamp("received", 1_500), stamp("sent_group", 1_500)]));
+        core.answered(NodeId(0), ORIGIN, Some(&[stamp("received", 1_003), stamp("sent_group", 1_004)]));
         assert_eq!(core.poll_output(), None);
-        core.answered(NodeId(1), ORIGIN, Some(&[stamp("heard_group", 1_500)]));
+        core.answered(NodeId(1), ORIGIN, Some(&[stamp("heard_group", 1_005)]));
         assert_eq!(hops(&mut core), [Hop::PublishOut, Hop::PublishIn]);
+    }
+
+    #[test]
+    fn a_way_that_is_open_again_does_not_hide_where_it_was_cut() {
+        let mut core = canaries();
+        let heard = [stamp("heard_group", 1_005), stamp("heard_group", 5_005), stamp("heard_group", 7_005)];
+        core.lost(loss(None, Some(NodeId(1)), 3_000), ms(7_200));
+        core.answered(NodeId(1), ORIGIN, Some(&heard));
+        core.lost(loss(None, Some(NodeId(1)), 3_000), ms(7_200));
+        core.answered(NodeId(1), ORIGIN, Some(&heard[1..]));
+        assert_eq!(hops(&mut core), [Hop::Bus, Hop::PublishOut], "at last the node does not remember");
     }
 
     #[test]
@@ -293,6 +314,7 @@ mod tests {
             place: Place { server: TARGET, at: At::Ami },
             reached: Reached { origin: true, ami: false, hint: false },
             route: Route { origin, target },
+            state: InUse,
             unix: ms(unix),
         }
     }
@@ -322,7 +344,7 @@ mod tests {
     }
 
     fn stamp(hop: &str, unix: u64) -> Stamp {
-        Stamp { hop: hop.to_owned(), unix: ms(unix) }
+        Stamp { hop: hop.to_owned(), state: "INUSE".to_owned(), unix: ms(unix) }
     }
 
     fn ms(milliseconds: u64) -> Duration {

@@ -6,12 +6,12 @@
 //! measured in full, and what was left out does not shift all that follows.
 //!
 //! A change that a place does not show by [`DEADLINE`] is *lost* there. A canary is also lost where a later canary was
-//! seen and it was not. As a canary has two values only, one that is later than the next of its origin can be told
-//! from it only when both are shown.
+//! seen and it was not, though it was there to be told for [`EXPOSURE_MIN`]. As a canary has two values only, one that is
+//! later than the next of its origin can be told from it only when both are shown.
 
 use crate::place::{At, Look, Place, ServerId};
 use presence::DeviceState;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 /// After so long without another sighting at a place, what it has shown is aligned.
 pub(crate) const SETTLE: Duration = Duration::from_millis(200);
+/// A canary that was shown for less than this, before the next one, may be left out by what follows.
+pub(crate) const EXPOSURE_MIN: Duration = Duration::from_millis(500);
 /// Sightings of one place and device that wait to be aligned.
 const SIGHTINGS_MAX: usize = 32;
 /// Changes under way, over all devices.
@@ -190,7 +192,7 @@ struct Track {
 /// A change and where it has been seen.
 struct Under {
     change: Change,
-    seen: BTreeSet<Place>,
+    seen: BTreeMap<Place, Duration>,
 }
 
 /// What one place has still to show, and what it has shown.
@@ -223,7 +225,7 @@ impl Track {
             }
         }
         if awaited {
-            self.changes.insert(number, Under { change, seen: BTreeSet::new() });
+            self.changes.insert(number, Under { change, seen: BTreeMap::new() });
         }
         awaited
     }
@@ -298,28 +300,42 @@ impl Track {
 
     fn see(&mut self, place: Place, number: u64, at: Duration, findings: &mut VecDeque<Finding>) {
         if let Some(under) = self.changes.get_mut(&number) {
-            under.seen.insert(place);
+            under.seen.insert(place, at);
             let latency = at.saturating_sub(under.change.at);
             findings.push_back(Finding::Seen { change: under.change.clone(), place, latency });
         }
     }
 
-    /// `fate` is what it would be for a change of somebody's phone that nothing followed.
+    /// `fate` is lost where it is too late, and coalesced where a later one was seen.
     fn miss(&self, place: Place, number: u64, fate: Fate, findings: &mut VecDeque<Finding>) {
         let Under { change, seen } = &self.changes[&number];
-        let superseded = self.changes.range(number + 1..).next().is_some();
-        let fate = match (change.kind, superseded) {
-            (Kind::Canary(_), _) => Fate::Lost,
-            (Kind::Passive, true) => Fate::Coalesced,
-            (Kind::Passive, false) => fate,
+        let fate = match change.kind {
+            Kind::Canary(_) if self.exposure(place, number).is_none_or(|long| long >= EXPOSURE_MIN) => {
+                Fate::Lost
+            }
+            Kind::Passive if self.changes.range(number + 1..).next().is_some() => Fate::Coalesced,
+            Kind::Canary(_) | Kind::Passive => fate,
         };
-        let at = |at, server| seen.contains(&Place { server, at });
+        let at = |at, server| seen.contains_key(&Place { server, at });
         let reached = Reached {
             origin: change.kind == Kind::Passive || at(At::Ami, change.origin),
             ami: at(At::Ami, place.server) || change.kind == Kind::Passive && place.server == change.origin,
             hint: at(At::Hint, place.server),
         };
         findings.push_back(Finding::Missed { change: change.clone(), place, fate, reached });
+    }
+
+    /// How long a change was there to be told to a place, before the next one was: at its origin, or for hints and lamps
+    /// at their server. Nothing while there is no next one.
+    fn exposure(&self, place: Place, number: u64) -> Option<Duration> {
+        let ami = Place { at: At::Ami, ..place };
+        let told = |under: &Under| match place.at {
+            At::Ami => Some(under.change.at),
+            At::Hint | At::Lamp => under.seen.get(&ami).copied(),
+        };
+        let began = told(&self.changes[&number])?;
+        let ended = self.changes.range(number + 1..).find_map(|(_, under)| told(under))?;
+        Some(ended.saturating_sub(began))
     }
 
     fn due(&self) -> Option<Duration> {

@@ -362,7 +362,7 @@ impl Watch {
             }
             Finding::Missed { change, place, fate, reached } => {
                 // What did not come to the server cannot come to its lamp: one loss, not two.
-                let counts = place.at == At::Ami || reached.ami;
+                let counts = fate == Fate::Lost && (place.at == At::Ami || reached.ami);
                 if let (Kind::Canary(_), true, Some(canaries)) = (change.kind, counts, &mut self.canaries) {
                     let origin = change.origin;
                     let route = Route {
@@ -370,7 +370,8 @@ impl Watch {
                         target: self.servers[place.server.0].node,
                     };
                     let unix = now.unix.saturating_sub(now.mono.saturating_sub(change.at));
-                    canaries.lost(Loss { origin, place, reached, route, unix }, now.mono);
+                    let state = change.state;
+                    canaries.lost(Loss { origin, place, reached, route, state, unix }, now.mono);
                 }
                 self.effects.push_back(Effect::Missed { change, place, fate });
             }

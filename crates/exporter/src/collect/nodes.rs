@@ -50,6 +50,7 @@ struct Stamps {
 #[derive(Deserialize)]
 struct RawStamp {
     hop: String,
+    state: String,
     unix_us: u64,
 }
 
@@ -113,7 +114,11 @@ impl Node {
             tracing::debug!(node = self.config.name, "no stamps of {device}: {why}");
         }
         let stamps = answer.ok().map(|answer| {
-            let stamp = |raw: RawStamp| Stamp { hop: raw.hop, unix: Duration::from_micros(raw.unix_us) };
+            let stamp = |raw: RawStamp| Stamp {
+                hop: raw.hop,
+                state: raw.state,
+                unix: Duration::from_micros(raw.unix_us),
+            };
             answer.stamps.into_iter().map(stamp).collect()
         });
         report(&self.inputs, Input::Stamps { node: self.node, server, stamps }).await

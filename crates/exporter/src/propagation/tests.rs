@@ -115,6 +115,23 @@ fn a_canary_is_lost_where_a_later_one_was_seen() {
 }
 
 #[test]
+fn a_lamp_may_leave_out_what_its_server_showed_for_a_moment() {
+    let mut world = World::new(2);
+    world.lamps.push(B);
+    for (number, state) in [(1, InUse), (2, NotInUse), (3, InUse)] {
+        world.canary(1_000 * number, A, number, state);
+        world.saw(1_000 * number + 1, ami(A), state);
+    }
+    for (at, state) in [(3_600, InUse), (3_601, NotInUse), (3_602, InUse)] {
+        world.saw(at, ami(B), state);
+    }
+    let lamp = Place { server: ServerId(B), at: At::Lamp };
+    world.lamp(3_603, B, InUse);
+    let seen: Vec<_> = world.until(4_000).into_iter().filter(|(_, place, _)| *place == lamp).collect();
+    assert_eq!(seen, [(1_000, lamp, Coalesced), (2_000, lamp, Coalesced), (3_000, lamp, Took(603))]);
+}
+
+#[test]
 fn a_server_that_goes_loses_nothing() {
     let mut world = World::new(2);
     world.shows(0, A, InUse);

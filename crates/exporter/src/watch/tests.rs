@@ -75,7 +75,7 @@ fn a_lost_canary_is_looked_into_with_the_node() {
     let effects = world.effects();
     let asked = effects.iter().find(|effect| matches!(effect, Effect::Ask { .. })).unwrap();
     assert_eq!(*asked, Effect::Ask { node: NODE, server: A, device: CANARY.into() });
-    let stamp = Stamp { hop: "heard_group".to_owned(), unix: EPOCH + ms(30_002) };
+    let stamp = Stamp { hop: "heard_group".to_owned(), state: "INUSE".to_owned(), unix: EPOCH + ms(30_002) };
     world.watch.stamps(NODE, A, Some(&[stamp]));
     world.run(40_002);
     let lost = Effect::CanaryLost { origin: A, target: B, hop: Hop::PublishOut };
