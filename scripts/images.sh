@@ -30,6 +30,15 @@ program_image() {
     image "$1" "$folder"
 }
 
+# What the tests hold dashboards against. Its package comes from the network; whom this machine trusts there, the build trusts too.
+schema_image() {
+    local folder="$TOOLS/schema-image"
+    mkdir -p "$folder"
+    cp -p "$ROOT/images/schema/"* "$folder/"
+    cp /etc/ssl/certs/ca-certificates.crt "$folder/certificates.crt"
+    image schema "$folder"
+}
+
 base_image() {
     docker image inspect asterism/debian:forky >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh"
 }
