@@ -82,7 +82,7 @@ async fn start(
     let mut command = tokio::process::Command::new("docker");
     command.args(["run", "--detach", "--rm", "--name", container, "--label", &label]);
     command.args(["--hostname", name, "--network", &network, "--ip", &address.to_string()]);
-    command.args(["--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--memory", "384m"]);
+    command.args(["--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--memory", "768m"]);
     for folder in ["/etc/asterisk:uid=950,gid=950,mode=0700", "/run/asterisk:uid=950,gid=950"] {
         command.args(["--tmpfs", folder]);
     }

@@ -7,6 +7,7 @@ mod path;
 mod plan;
 mod plot;
 mod report;
+mod rest;
 mod rig;
 mod tracker;
 
@@ -30,7 +31,7 @@ const MINUTES_MIN: f64 = 1.0;
 /// How long to measure, and where to write.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// About how long all of it takes. Low rates need time: more minutes, more changes.
+    /// About how long all of it takes, and never less than 5. Low rates need time: more minutes, more changes.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
     /// The folder for LATENCY.md and latency/.
@@ -83,6 +84,7 @@ async fn measure(
                 say("starting the nodes");
                 if let Some(stopped) = stopped.take() {
                     stopped.start(lab).await?;
+                    rig.told_everything();
                 }
             }
             Step::WarmUp(paths) => {

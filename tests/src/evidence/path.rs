@@ -82,12 +82,17 @@ pub(super) static PATHS: [Path; 7] = [
     },
 ];
 
+/// Devices from this number on are of a burst, and common to all paths: servers keep what they were ever told, and nodes tell all
+/// of it to a server that comes back, so that many more of them would be a measurement of its own.
+pub(super) const OWN_DEVICES: u32 = 250;
+
+const COMMON: &str = "burst";
 const DEVICE: &str = "Custom:latency-";
 const EXTEN: &str = "latency";
 
 impl Path {
     pub(super) fn device(&self, n: u32) -> String {
-        format!("{DEVICE}{}-{n}", self.tag)
+        format!("{DEVICE}{}-{n}", if n < OWN_DEVICES { self.tag } else { COMMON })
     }
 
     /// The extension with the hint. Without dashes, which a dialplan ignores.
@@ -96,10 +101,11 @@ impl Path {
     }
 }
 
-/// Path and number of a device of ours.
-pub(super) fn parse_device(device: &[u8]) -> Option<(usize, u32)> {
+/// Path and number of a device of ours; no path where it is common to all.
+pub(super) fn parse_device(device: &[u8]) -> Option<(Option<usize>, u32)> {
     let (tag, n) = std::str::from_utf8(device).ok()?.strip_prefix(DEVICE)?.split_once('-')?;
-    Some((position(tag)?, n.parse().ok()?))
+    let path = if tag == COMMON { None } else { Some(position(tag)?) };
+    Some((path, n.parse().ok()?))
 }
 
 /// Path and number of a hint of ours.
@@ -112,7 +118,8 @@ pub(super) fn parse_exten(exten: &str) -> Option<(usize, u32)> {
 /// What AMI is to show of one server: the devices of the paths that begin or end there, and nothing else.
 pub(super) fn filter(server: &str) -> String {
     let mine = PATHS.iter().filter(|path| path.from == server || path.to == server);
-    format!("Device: {DEVICE}({})-", mine.map(|path| path.tag).collect::<Vec<_>>().join("|"))
+    let tags: Vec<&str> = mine.map(|path| path.tag).chain([COMMON]).collect();
+    format!("Device: {DEVICE}({})-", tags.join("|"))
 }
 
 fn position(tag: &str) -> Option<usize> {
@@ -127,7 +134,8 @@ mod tests {
     fn a_device_and_its_hint_name_their_path_and_number() {
         for (index, path) in PATHS.iter().enumerate() {
             assert!(path.tag.chars().all(|letter| letter.is_ascii_lowercase()));
-            assert_eq!(parse_device(path.device(17).as_bytes()), Some((index, 17)));
+            assert_eq!(parse_device(path.device(17).as_bytes()), Some((Some(index), 17)));
+            assert_eq!(parse_device(path.device(OWN_DEVICES).as_bytes()), Some((None, OWN_DEVICES)));
             assert_eq!(parse_exten(&path.exten(17)), Some((index, 17)));
         }
         for strange in ["Custom:latency-in-", "Custom:latency-none-1", "Custom:lamp", "latency-in-1"] {
@@ -138,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_server_shows_only_its_own_paths() {
-        assert_eq!(filter("east-pbx4"), "Device: Custom:latency-(two)-");
-        assert_eq!(filter("east-pbx2"), "Device: Custom:latency-(stock|beside)-");
+        assert_eq!(filter("east-pbx4"), "Device: Custom:latency-(two|burst)-");
+        assert_eq!(filter("east-pbx2"), "Device: Custom:latency-(stock|beside|burst)-");
     }
 }

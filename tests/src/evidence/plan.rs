@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::path::{Nodes, PATHS};
+use super::path::{Nodes, OWN_DEVICES, PATHS};
 
 /// How fast changes come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,8 +36,8 @@ pub(super) struct Slice {
     pub(super) changes: u32,
 }
 
-/// For setting up, warming up, stopping nodes, bursts and taking down.
-const OVERHEAD: Duration = Duration::from_secs(100);
+/// For setting up, warming up, stopping nodes, bursts with their rests, and taking down.
+const OVERHEAD: Duration = Duration::from_secs(240);
 /// Each path's part of the time at each rate. At one change a second all paths run at once, else each runs alone.
 const SHARES: [(u32, f64); 4] = [(1, 0.2), (10, 0.045), (100, 0.025), (1000, 0.015)];
 const ROUNDS_RUNNING: u32 = 3;
@@ -114,7 +114,7 @@ impl Rate {
     /// The changes go round so many devices: none changes again before a slow path has shown its last change.
     pub(super) fn devices(self) -> u32 {
         match self {
-            Self::PerSecond(rate) => (rate / 4).clamp(8, 250),
+            Self::PerSecond(rate) => (rate / 4).clamp(8, OWN_DEVICES),
             Self::Burst => BURST,
         }
     }
@@ -123,7 +123,7 @@ impl Rate {
     pub(super) fn deadline(self) -> Duration {
         match self {
             Self::PerSecond(_) => Duration::from_secs(10),
-            Self::Burst => Duration::from_secs(30),
+            Self::Burst => Duration::from_secs(15),
         }
     }
 }
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_plan_fits_into_its_minutes() {
-        for minutes in [3.0, 10.0, 60.0] {
+        for minutes in [10.0, 60.0] {
             let seconds: f64 = slices(minutes)
                 .iter()
                 .map(|slice| match slice.rate {

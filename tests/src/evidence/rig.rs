@@ -12,7 +12,8 @@ use super::direct::Direct;
 use super::figures::{Book, microseconds};
 use super::machine::Processor;
 use super::path::{LAMPS, PATHS, filter, parse_device, parse_exten};
-use super::plan::{Due, Rate, Slice};
+use super::plan::{self, Due, Rate, Slice};
+use super::rest::Rest;
 use super::tracker::{Place, Tracker};
 
 const AMI_PORT: u16 = 5038;
@@ -29,6 +30,9 @@ pub(super) struct Rig {
     sights: UnboundedReceiver<Sight>,
     trackers: Vec<Tracker>,
     forwarders: JoinSet<()>,
+    /// Whose burst it is.
+    running: usize,
+    rest: Rest,
 }
 
 struct Server {
@@ -41,7 +45,8 @@ struct Server {
 struct Sight {
     /// The server; `None` for the phone.
     server: Option<usize>,
-    path: usize,
+    /// `None` for the path that is running.
+    path: Option<usize>,
     device: u32,
     lit: bool,
     at: Instant,
@@ -67,7 +72,8 @@ impl Rig {
         let toward = servers.first().context("no server")?.address;
         let watcher = Watcher::open(toward, "watcher", &lab.secrets.sip).await?;
         let trackers = PATHS.iter().map(|_| Tracker::default()).collect();
-        let mut rig = Self { servers, watcher, sights, trackers, forwarders };
+        let mut rig =
+            Self { servers, watcher, sights, trackers, forwarders, running: 0, rest: Rest::default() };
         rig.light_lamps().await?;
         let lamps = rig.watcher.sightings().clone();
         rig.forwarders.spawn(forward(lamps, sender, lamp_sight));
@@ -125,6 +131,8 @@ impl Rig {
 
     /// Runs one slice to its end: until everything was seen, or is given up.
     pub(super) async fn run(&mut self, slice: &Slice, book: &mut Book) -> Result<()> {
+        self.rest.before(slice.changes * u32::try_from(slice.paths.len())?).await;
+        self.running = slice.paths.first().copied().unwrap_or(0);
         let mut dues = pace(slice);
         let mut expiry = tokio::time::interval(EXPIRE_EVERY);
         expiry.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -162,8 +170,8 @@ impl Rig {
     }
 
     fn take(&mut self, sight: &Sight, rate: Rate, book: &mut Book) -> Result<()> {
-        let path = &PATHS[sight.path];
-        let tracker = &mut self.trackers[sight.path];
+        let index = sight.path.unwrap_or(self.running);
+        let (path, tracker) = (&PATHS[index], &mut self.trackers[index]);
         let places = match sight.server.map(|server| self.servers[server].name) {
             Some(server) => {
                 [(path.from == server).then_some(Place::Origin), (path.to == server).then_some(Place::Device)]
@@ -172,7 +180,7 @@ impl Rig {
         };
         for place in places.into_iter().flatten() {
             for change in tracker.saw(sight.device, place, sight.lit, sight.at) {
-                book.page(sight.path, rate).record(&change)?;
+                book.page(index, rate).record(&change)?;
             }
         }
         Ok(())
@@ -188,8 +196,15 @@ impl Rig {
         Ok(())
     }
 
+    /// The nodes have told their servers everything that they know.
+    pub(super) fn told_everything(&mut self) {
+        self.rest.spent(plan::BURST * 2);
+    }
+
     /// Puts all lamps out, ends the subscriptions, and takes devices and hints away.
-    pub(super) async fn close(self) -> Result<()> {
+    pub(super) async fn close(mut self) -> Result<()> {
+        let lit = self.trackers.iter().map(|tracker| tracker.lit().len()).sum::<usize>();
+        self.rest.before(u32::try_from(lit)?).await;
         self.watcher.close().await;
         for (path, tracker) in PATHS.iter().zip(&self.trackers) {
             let ami = |name| self.servers.iter().find(|server| server.name == name).map(|server| &server.ami);
@@ -272,5 +287,5 @@ fn lamp_sight(sighting: &Sighting) -> Option<Sight> {
             return None;
         }
     };
-    Some(Sight { server: None, path, device, lit, at: sighting.at })
+    Some(Sight { server: None, path: Some(path), device, lit, at: sighting.at })
 }

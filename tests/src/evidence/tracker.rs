@@ -20,7 +20,7 @@ const PLACES: usize = 3;
 /// What became of a change at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Nobody looks there.
+    /// Nobody looks there, or there is nothing to see.
     Unwatched,
     Awaited,
     At(Instant),
@@ -92,13 +92,17 @@ impl Tracker {
         self.settle(n as usize)
     }
 
-    /// Gives up what was due before a moment.
+    /// Gives up what was due before a moment. Where the change before was lost a place shows the state already, and has nothing
+    /// to tell of this one.
     pub(super) fn expire(&mut self, before: Instant) -> Vec<Change> {
         let mut settled = Vec::new();
         for index in 0..self.devices.len() {
-            for change in self.devices[index].changes.iter_mut().filter(|change| change.due < before) {
-                for seen in change.seen.iter_mut().filter(|seen| **seen == Seen::Awaited) {
-                    *seen = Seen::Missed;
+            let device = &mut self.devices[index];
+            for change in device.changes.iter_mut().filter(|change| change.due < before) {
+                for (seen, shown) in change.seen.iter_mut().zip(device.shown) {
+                    if *seen == Seen::Awaited {
+                        *seen = if shown == change.lit { Seen::Unwatched } else { Seen::Missed };
+                    }
                 }
             }
             settled.extend(self.settle(index));
@@ -200,5 +204,19 @@ mod tests {
         assert_eq!(settled[0].at(Device), Seen::Missed);
         assert_eq!(tracker.awaited(), 1);
         assert_eq!((tracker.wrong(Device), tracker.wrong(Lamp)), (2, 1));
+    }
+
+    #[test]
+    fn the_change_after_a_lost_one_is_not_lost_too() {
+        let (mut tracker, start) = (Tracker::default(), Instant::now());
+        for lit in [true, false] {
+            tracker.change(0, start, false);
+            tracker.saw(0, Origin, lit, start);
+            assert_eq!(
+                tracker.expire(after(start, 1))[0].at(Device),
+                if lit { Seen::Missed } else { Seen::Unwatched }
+            );
+        }
+        assert_eq!(tracker.wrong(Device), 0);
     }
 }
