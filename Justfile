@@ -1,6 +1,7 @@
 # Asterism's recipes. `./just up` is the place to begin.
 
 set positional-arguments
+set no-exit-message
 
 # This list.
 [private]
@@ -8,71 +9,61 @@ set positional-arguments
     just --justfile {{quote(justfile())}} --list --unsorted
 
 # Checks what this machine has to have. Exit 0: fine, 1: cannot run, 2: runs with limits.
-[no-exit-message]
 @doctor:
     scripts/doctor.sh
 
 # Builds what is missing, starts the lab, waits for health and shows a lamp cross. Twice is harmless.
-[no-exit-message]
 @up:
     scripts/up.sh
 
 # Servers, nodes and group members as they are now. `--json` for programs.
-[no-exit-message]
 @status *args:
     scripts/lab.sh status "$@"
 
 # Follows the logs of all containers, or of one service.
-[no-exit-message]
 @logs *service:
     scripts/compose.sh logs --follow --tail 200 "$@"
 
 # An Asterisk console, e.g. `just cli east-pbx1`.
-[no-exit-message]
 @cli service:
     scripts/compose.sh exec "$1" asterisk -r
 
 # Two phones call each other; prints the lamps at all servers as their watchers see them.
-[no-exit-message]
 @call *args:
     scripts/lab.sh call "$@"
 
 # After a change in crates/ or compose/*.toml: new nodes and a new exporter into the running lab.
-[no-exit-message]
 @reload:
     scripts/reload.sh
 
 # Benchmarks, e.g. `just bench lamp`.
-[no-exit-message]
 @bench *args:
     scripts/lab.sh bench "$@"
 
+# An office's worth of calls, e.g. `just load rate=100 devices=1000 minutes=1`.
+@load *args:
+    scripts/lab.sh load "$@"
+
 # Where to look: the addresses of Prometheus, the exporter's page and Grafana.
-[no-exit-message]
 @open:
     scripts/open.sh
 
 # Removes every container, network and volume of the lab.
-[no-exit-message]
 @down:
     scripts/down.sh
 
 # Like down; also the images, the tools and the secrets.
-[no-exit-message]
 @clean:
     scripts/down.sh --clean
 
 # All tests; the lab suite starts a lab of its own beside yours.
-[no-exit-message]
 @test *args:
     scripts/test.sh "$@"
 
 # The tests that need neither Docker nor corosync.
-[no-exit-message]
 @test-unit *args:
     scripts/cargo.sh test "$@"
 
 # Format, lints, documentation, dependencies, scripts.
-[no-exit-message]
 @check:
     scripts/check.sh

@@ -9,7 +9,11 @@ use anyhow::{Context, Result};
 use crate::docker::{Docker, docker};
 use crate::node::Node;
 use crate::pbx::Pbx;
+use crate::prometheus::Prometheus;
 use crate::topology::{NodeSpec, SERVERS, ServerSpec};
+
+/// The last number of Prometheus' address.
+const PROMETHEUS_HOST: u8 = 31;
 
 /// The passwords of a lab.
 #[derive(Clone, Debug)]
@@ -81,6 +85,11 @@ impl Lab {
     /// The HTTP client of a node.
     pub fn node(&self, spec: &'static NodeSpec) -> Result<Node> {
         Ok(Node::new(spec, self.address(spec.host)?, &self.secrets.node))
+    }
+
+    /// Its Prometheus.
+    pub fn prometheus(&self) -> Result<Prometheus> {
+        Ok(Prometheus::new(self.address(PROMETHEUS_HOST)?))
     }
 
     /// The project's containers.

@@ -88,8 +88,7 @@ impl Dashboard {
             let text = |key: &str| json[key].as_str().map(str::to_owned);
             let name = text("name").context("a variable without a name")?;
             let definition = json["query"]["query"].as_str().unwrap_or_default();
-            let inner =
-                definition.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
+            let inner = definition.strip_prefix("label_values(").and_then(|rest| rest.strip_suffix(')'));
             let (selector, label) = inner
                 .and_then(|inner| inner.rsplit_once(','))
                 .with_context(|| format!("${name} is no label_values(SELECTOR, LABEL): {definition}"))?;

@@ -6,11 +6,13 @@
 
 pub mod ami;
 mod compose;
+pub mod dashboards;
 mod docker;
 mod journal;
 mod node;
 mod pbx;
 mod phones;
+mod prometheus;
 mod sip;
 mod stamp;
 mod topology;
@@ -22,5 +24,6 @@ pub use journal::{Journal, Mark};
 pub use node::{DeviceStates, EidState, Members, Metrics, Node, NodeMember};
 pub use pbx::{Exten, Pbx};
 pub use phones::{Phone, Phones, sipp_scenario};
+pub use prometheus::{Prometheus, Sample};
 pub use sip::{Lamp, Package, Report, Sighting, Watcher};
 pub use topology::{Kind, NODES, NodeSpec, SERVERS, ServerSpec, server};

@@ -3,6 +3,7 @@
 mod bench;
 mod call;
 mod evidence;
+mod load;
 mod output;
 mod show;
 mod status;
@@ -38,6 +39,8 @@ enum Verb {
     Show,
     /// One phone calls another; the lamps of the called one, as phones at all servers see them.
     Call,
+    /// Offices at work, to have something to watch.
+    Load(load::Options),
     /// Measurements.
     Bench {
         #[command(subcommand)]
@@ -66,7 +69,14 @@ async fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        _ = tokio::signal::ctrl_c() => ExitCode::from(130),
+        _ = tokio::signal::ctrl_c(), if !arguments.verb.ends_itself() => ExitCode::from(130),
+    }
+}
+
+impl Verb {
+    /// It hears Ctrl-C itself and has something to put away then.
+    fn ends_itself(&self) -> bool {
+        matches!(self, Self::Load(_))
     }
 }
 
@@ -77,6 +87,7 @@ async fn run(arguments: &Arguments, screen: &Screen) -> anyhow::Result<bool> {
         Verb::Status { json } => status::run(&lab, screen, *json).await,
         Verb::Show => show::run(&lab, screen).await,
         Verb::Call => call::run(&lab, screen).await,
+        Verb::Load(options) => load::run(&lab, screen, options).await,
         Verb::Bench { what: Bench::Lamp(options) } => bench::run(&lab, screen, options).await,
         Verb::Bench { what: Bench::Latency(options) } => evidence::run(&lab, screen, options).await,
     }

@@ -5,7 +5,7 @@
     reason = "what this program has to say goes to standard output, from here alone"
 )]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// What a word means to the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,17 @@ impl Screen {
 
     pub(crate) fn line(&self, text: &str) {
         println!("{text}");
+    }
+
+    /// A line that the next one of this kind replaces, where there is a terminal.
+    pub(crate) fn progress(&self, text: &str) {
+        if std::io::stdout().is_terminal() {
+            print!("\r\x1b[K{text}");
+            // A terminal that is gone hears nothing anyway.
+            drop(std::io::stdout().flush());
+        } else {
+            println!("{text}");
+        }
     }
 
     /// A heading above a table.

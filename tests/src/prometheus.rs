@@ -34,7 +34,10 @@ impl Prometheus {
 
     /// What an expression gives now.
     pub async fn query(&self, expr: &str) -> Result<Vec<Sample>> {
-        let mut json = self.fetch("/api/v1/query", &format!("query={}", encode(expr))).await.with_context(|| expr.to_owned())?;
+        let mut json = self
+            .fetch("/api/v1/query", &format!("query={}", encode(expr)))
+            .await
+            .with_context(|| expr.to_owned())?;
         match json["data"]["resultType"].as_str() {
             Some("vector") => Ok(serde_json::from_value(json["data"]["result"].take())?),
             other => anyhow::bail!("{expr}: the result is {other:?}"),
@@ -47,8 +50,10 @@ impl Prometheus {
     }
 
     async fn fetch(&self, path: &str, form: &str) -> Result<Value> {
-        let answer = tokio::time::timeout(TIMEOUT, self.exchange(path, form)).await.context("no answer in time")??;
-        let (head, body) = answer.split_once("\r\n\r\n").context("an HTTP response without end of headers")?;
+        let answer =
+            tokio::time::timeout(TIMEOUT, self.exchange(path, form)).await.context("no answer in time")??;
+        let (head, body) =
+            answer.split_once("\r\n\r\n").context("an HTTP response without end of headers")?;
         let json: Value = serde_json::from_str(body).with_context(|| head.to_owned())?;
         ensure!(json["status"] == "success", "{}", json["error"]);
         Ok(json)
