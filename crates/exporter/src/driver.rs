@@ -31,6 +31,16 @@ const COMMANDS_MAX: usize = 64;
 /// How long the last canaries may take when the exporter ends.
 const FAREWELL: Duration = Duration::from_millis(300);
 
+/// After so long without a loss the next one is worth a line in the log again.
+const LOSS_QUIET: Duration = Duration::from_secs(60);
+
+/// Canaries that were lost on one way.
+#[derive(Default)]
+pub(crate) struct Losses {
+    pub(crate) count: u64,
+    last_at: Duration,
+}
+
 /// The exporter at work.
 pub(crate) struct Driver {
     pub(crate) config: Config,
@@ -39,7 +49,7 @@ pub(crate) struct Driver {
     pub(crate) metrics: Metrics,
     pub(crate) samples: Samples,
     /// Canaries that were lost, by origin, target and hop.
-    pub(crate) losses: BTreeMap<(ServerId, ServerId, Hop), u64>,
+    pub(crate) losses: BTreeMap<(ServerId, ServerId, Hop), Losses>,
     pub(crate) sources: Sources,
     pub(crate) nodes: Vec<Option<Status>>,
     pub(crate) corosync: Option<CorosyncFigures>,
@@ -218,10 +228,14 @@ impl Driver {
                 self.samples.push(way, now, latency);
             }
             Effect::CanaryLost { origin, target, hop } => {
-                *self.losses.entry((origin, target, hop)).or_default() += 1;
-                let name = |server: ServerId| &self.config.servers[server.0].name;
-                let (origin, target, hop) = (name(origin), name(target), hop.as_str());
-                tracing::info!(origin, target, hop, "a canary was lost");
+                let losses = self.losses.entry((origin, target, hop)).or_default();
+                let is_first = losses.count == 0 || now.saturating_sub(losses.last_at) > LOSS_QUIET;
+                (losses.count, losses.last_at) = (losses.count + 1, now);
+                if is_first {
+                    let name = |server: ServerId| &self.config.servers[server.0].name;
+                    let (origin, target, hop) = (name(origin), name(target), hop.as_str());
+                    tracing::info!(origin, target, hop, "canaries are lost");
+                }
             }
             Effect::Missed { .. } | Effect::Dropped { .. } => {}
         }

@@ -168,11 +168,11 @@ pub(crate) fn propagation(driver: &Driver) -> Json {
     let servers = || (0..driver.config.servers.len()).map(ServerId);
     let canaries = servers()
         .map(|origin| CanaryView { origin: name(driver, origin), sent: driver.metrics.sent(origin) });
-    let losses = driver.losses.iter().map(|((origin, target, hop), count)| LossView {
+    let losses = driver.losses.iter().map(|((origin, target, hop), losses)| LossView {
         origin: name(driver, *origin),
         target: name(driver, *target),
         hop: hop.as_str(),
-        count: *count,
+        count: losses.count,
     });
     json(&Propagation {
         site: &driver.config.site,
