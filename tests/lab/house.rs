@@ -9,6 +9,8 @@ use testcontainers::compose::DockerCompose;
 
 use crate::Subject;
 
+/// The service that measures propagation.
+pub(crate) const EXPORTER: &str = "east-exporter";
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(40);
 
 pub(crate) struct House {
@@ -36,9 +38,12 @@ impl House {
     pub(crate) async fn bring_up(&mut self) -> Result<()> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut files: Vec<PathBuf> = vec![here.join("../compose/compose.yaml").canonicalize()?];
-        if self.subject == Subject::Stock {
-            files.push(here.join("lab/stock.yaml"));
-        }
+        files.push(match self.subject {
+            Subject::Stock => here.join("lab/stock.yaml"),
+            Subject::Node => here.join("../compose/monitoring.yaml").canonicalize()?,
+        });
+        let events = events_folder(&self.lab.project);
+        std::fs::create_dir_all(&events)?;
         let Secrets { ami, sip, node } = self.lab.secrets.clone();
         let compose = DockerCompose::with_local_client(files.as_slice())
             .with_project_name(&self.lab.project)
@@ -47,17 +52,21 @@ impl House {
             .with_env("AMI_SECRET", ami)
             .with_env("SIP_SECRET", sip)
             .with_env("NODE_TOKEN", node)
+            .with_env("EVENTS_FOLDER", events.display().to_string())
             .with_env("PUBLISH_SECRET", secret()?)
             .with_env("COROSYNC_KEY", key()?);
         self.compose.insert(compose).up().await?;
-        self.ready().await
+        self.restore().await
     }
 
-    /// Starts what a scenario has ended, thaws what it has frozen, and waits for health.
+    /// Starts what a scenario has ended, thaws what it has frozen, and waits for health. The exporter, whose canaries
+    /// never rest, runs only while a scenario wants it.
     pub(crate) async fn restore(&self) -> Result<()> {
         for container in self.lab.docker().containers().await? {
             match container.state.as_str() {
+                "running" if container.service == EXPORTER => drop(docker(&["stop", &container.id]).await?),
                 "running" => {}
+                _ if container.service == EXPORTER => {}
                 "paused" => drop(docker(&["unpause", &container.id]).await?),
                 _ => drop(docker(&["start", &container.id]).await?),
             }
@@ -112,9 +121,17 @@ impl House {
         if let Err(error) = remove(&self.lab.project).await {
             println!("the lab {} is not wholly removed: {error:#}", self.lab.project);
         }
+        if let Some(folder) = events_folder(&self.lab.project).parent() {
+            drop(std::fs::remove_dir_all(folder));
+        }
         // It would ask compose to remove the same again, without the environment that the compose file demands.
         std::mem::forget(self.compose);
     }
+}
+
+/// Where the events of a lab are written and its Prometheus reads them.
+pub(crate) fn events_folder(project: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(project).join("events")
 }
 
 /// At once, without asking the programs to end: nothing of it is to be kept.

@@ -4,12 +4,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use lab::{Lab, NODES, Node, Pbx, Watcher};
+use lab::{Lab, NODES, Node, Pbx, Prometheus, Watcher};
+
+use crate::house::EXPORTER;
 
 /// Within this a change must show wherever nothing is broken.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// Within this a program that was started must be in service.
 pub(crate) const STARTED: Duration = Duration::from_secs(30);
+/// Within this all sources answer the exporter, and Prometheus knows.
+const WATCHED: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) struct Stage {
@@ -76,6 +80,19 @@ impl Stage {
         Ok(Watcher::open(toward, "watcher", &self.lab.secrets.sip).await?)
     }
 
+    /// Starts the exporter, canaries and all, and waits until every source answers and Prometheus has heard of it.
+    pub(crate) async fn watched(&self) -> Result<Prometheus> {
+        self.lab.docker().start(&[EXPORTER]).await?;
+        let prometheus = self.lab.prometheus()?;
+        let all =
+            "min(asterism_exporter_scrape_success) == 1 and sum(asterism_server_up) == 4 and min(up) == 1";
+        eventually("the exporter has all its sources", WATCHED, || async {
+            Ok(prometheus.query(all).await.is_ok_and(|samples| !samples.is_empty()))
+        })
+        .await?;
+        Ok(prometheus)
+    }
+
     /// Kills a server's Asterisk or a node.
     pub(crate) async fn kill(&self, service: &str) -> Result<()> {
         self.lab.docker().kill(&[service]).await
@@ -104,6 +121,20 @@ impl Stage {
         }
         Ok(())
     }
+}
+
+/// Waits until a condition holds; `what` is what is missing when it never does.
+pub(crate) async fn eventually<F: Future<Output = Result<bool>>>(
+    what: &str,
+    timeout: Duration,
+    holds: impl Fn() -> F,
+) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    while !holds().await? {
+        ensure!(Instant::now() < deadline, "not within {} s: {what}", timeout.as_secs());
+        tokio::time::sleep(POLL * 10).await;
+    }
+    Ok(())
 }
 
 /// A `Custom:` device and the hint of the same name.

@@ -2,11 +2,14 @@
 
 mod aggregates_are_right;
 mod call_lights_the_lamp;
+mod dashboards_have_data;
 mod equal_eid_is_refused;
+mod ghost_lamp_fires_the_alert;
 mod killed_node_comes_back;
 mod killed_server_leaves_no_ghost;
 mod lamp_crosses;
 mod message_waiting_crosses;
+mod missing_source_is_named;
 mod nothing_echoes;
 mod restarted_server_has_the_right_lamps;
 mod stopped_node_withdraws;
@@ -72,4 +75,11 @@ pub(crate) const ALL: &[Scenario] = &[
         Box::pin(killed_node_comes_back::run(stage))
     }),
     scenario("stopped_node1_withdraws_and_returns", |stage| Box::pin(stopped_node_withdraws::run(stage))),
+    scenario("every_panel_of_every_dashboard_has_data", |stage| Box::pin(dashboards_have_data::run(stage))),
+    scenario("a_missing_source_is_named_and_hides_no_other", |stage| {
+        Box::pin(missing_source_is_named::run(stage))
+    }),
+    scenario("a_ghost_lamp_of_a_stock_server_fires_the_alert", |stage| {
+        Box::pin(ghost_lamp_fires_the_alert::run(stage))
+    }),
 ];
