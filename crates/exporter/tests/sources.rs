@@ -1,4 +1,5 @@
 //! The whole exporter against servers of our own making: some well, one that refuses, one that floods, one that is away.
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
