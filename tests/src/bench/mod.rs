@@ -129,7 +129,9 @@ impl Stopped {
             stopped.services.push(service);
             stopped.containers.push(container.id);
         }
-        stopped.docker.stop(services).await?;
+        if !services.is_empty() {
+            stopped.docker.stop(services).await?;
+        }
         Ok(stopped)
     }
 
@@ -156,6 +158,9 @@ impl Stopped {
 
 impl Drop for Stopped {
     fn drop(&mut self) {
+        if self.containers.is_empty() {
+            return;
+        }
         let mut docker = std::process::Command::new("docker");
         docker.arg("start").args(&self.containers).stdout(Stdio::null());
         if !docker.status().is_ok_and(|status| status.success()) {

@@ -27,6 +27,7 @@ use report::Run;
 use rig::Rig;
 
 const MINUTES_MIN: f64 = 1.0;
+const WATCHING: [&str; 3] = ["east-exporter", "prometheus", "grafana"];
 
 /// How long to measure, and where to write.
 #[derive(clap::Args)]
@@ -46,6 +47,7 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
         .with_context(|| format!("cannot write to {}", options.out.display()))?;
     crate::writable(&options.out.join("LATENCY.md"))?;
     let machine = machine::describe(lab, &lab.pbx(&lab::SERVERS[0]).await?.ami).await?;
+    let watching = stop_watching(lab).await?;
     screen.line("two more servers for the direct way, and the lamps of all");
     let direct = Direct::start(lab).await?;
     let mut rig = Rig::open(lab).await?;
@@ -54,6 +56,7 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
     screen.line("taking everything away again");
     rig.close().await?;
     drop(direct);
+    watching.start(lab).await?;
     let run = Run { machine, book, took: begin.elapsed(), minutes: options.minutes };
     run.write(&options.out)?;
     run.show(screen);
@@ -62,6 +65,14 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
         "The devices of the bursts stay in the servers' memory; `just down` and `just up` give a fresh lab.",
     );
     Ok(true)
+}
+
+/// The lab's own canaries and scrapes would be measured too.
+async fn stop_watching(lab: &Lab) -> Result<Stopped> {
+    let running = lab.docker().containers().await?;
+    let is_there = |service: &&str| running.iter().any(|found| found.service == *service && found.is_well());
+    let services: Vec<&str> = WATCHING.into_iter().filter(is_there).collect();
+    Stopped::stop(lab.docker(), &services).await
 }
 
 async fn measure(

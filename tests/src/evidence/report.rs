@@ -173,7 +173,9 @@ fn row(name: &str, cells: Vec<String>) -> Vec<String> {
 
 fn device_cells(figures: &Figures, rate: Rate) -> Vec<String> {
     let mut cells = series_cells(&figures.device);
-    cells.extend([0.5, 0.99].map(|at| shown(quantile(&figures.after_origin, at))));
+    // At the origin itself both are the same event.
+    let after = figures.after_origin.max() > 1;
+    cells.extend([0.5, 0.99].map(|at| shown(quantile(&figures.after_origin, at).filter(|_| after))));
     cells.push(figures.processor.percent().map_or("–".to_owned(), |percent| format!("{percent:.0}")));
     if rate == Rate::Burst {
         let per_second = |longest: f64| format!("{:.0}", f64::from(BURST) * 1000.0 / longest);

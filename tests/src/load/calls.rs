@@ -7,10 +7,12 @@ use lab::{Lab, Phone, Phones, SERVERS};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 /// What became of them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Calls {
     pub(super) made: u32,
     pub(super) failed: u32,
+    /// Why the last one that failed did.
+    pub(super) complaint: String,
 }
 
 /// 1002 calls 1001 so many times a minute, until told to stop; a call under way is ended properly.
@@ -36,7 +38,10 @@ pub(super) async fn make(
             .await;
         told.send_modify(|calls| {
             calls.made += 1;
-            calls.failed += u32::from(call.is_err());
+            if let Err(error) = call {
+                calls.failed += 1;
+                calls.complaint = format!("{error:#}");
+            }
         });
     }
 }

