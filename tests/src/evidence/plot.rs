@@ -119,7 +119,7 @@ impl Axes {
             svg,
             "<rect width=\"{PANEL_WIDTH}\" height=\"{PANEL_HEIGHT}\" fill=\"none\" stroke=\"#555\"/>\
              <text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">percentile of changes (%)</text>\
-             <text transform=\"translate(-44 {}) rotate(-90)\" text-anchor=\"middle\">latency (ms)</text>",
+             <text transform=\"translate(-54 {}) rotate(-90)\" text-anchor=\"middle\">latency (ms)</text>",
             PANEL_HEIGHT + 34.0,
             PANEL_HEIGHT / 2.0
         );
