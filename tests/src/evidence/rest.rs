@@ -1,4 +1,4 @@
-//! Rests between slices. A server remembers each PUBLISH that came over UDP for 32 s (timer J of RFC 3261), and that takes memory:
+//! Rests between slices. A server remembers each PUBLISH that came over UDP for 32 s (timer J of RFC 3261), which is likely where its memory goes:
 //! a benchmark that never rests would measure the end of the lab's.
 
 use std::collections::VecDeque;
