@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "a test program tells its results on standard output")]
 
+mod browser;
 mod house;
 mod logs;
 mod scenarios;

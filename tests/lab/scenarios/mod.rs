@@ -11,6 +11,7 @@ mod lamp_crosses;
 mod message_waiting_crosses;
 mod missing_source_is_named;
 mod nothing_echoes;
+mod page_shows_the_lab;
 mod restarted_server_has_the_right_lamps;
 mod stopped_node_withdraws;
 mod stranger_is_refused;
@@ -76,6 +77,7 @@ pub(crate) const ALL: &[Scenario] = &[
     }),
     scenario("stopped_node1_withdraws_and_returns", |stage| Box::pin(stopped_node_withdraws::run(stage))),
     scenario("every_panel_of_every_dashboard_has_data", |stage| Box::pin(dashboards_have_data::run(stage))),
+    scenario("the_page_shows_the_lab", |stage| Box::pin(page_shows_the_lab::run(stage))),
     scenario("a_missing_source_is_named_and_hides_no_other", |stage| {
         Box::pin(missing_source_is_named::run(stage))
     }),
