@@ -13,7 +13,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// Within this a program that was started must be in service.
 pub(crate) const STARTED: Duration = Duration::from_secs(30);
 /// Within this all sources answer the exporter, and Prometheus knows.
-const WATCHED: Duration = Duration::from_secs(40);
+const WATCHED: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) struct Stage {
@@ -86,10 +86,14 @@ impl Stage {
         let prometheus = self.lab.prometheus()?;
         let all =
             "min(asterism_exporter_scrape_success) == 1 and sum(asterism_server_up) == 4 and min(up) == 1";
-        eventually("the exporter has all its sources", WATCHED, || async {
+        let watched = eventually("the exporter has all its sources", WATCHED, || async {
             Ok(prometheus.query(all).await.is_ok_and(|samples| !samples.is_empty()))
-        })
-        .await?;
+        });
+        if let Err(error) = watched.await {
+            let missing = "up == 0 or asterism_exporter_scrape_success == 0 or asterism_server_up == 0";
+            let missing = prometheus.query(missing).await;
+            return Err(error.context(format!("Prometheus lacks {missing:?}")));
+        }
         Ok(prometheus)
     }
 
