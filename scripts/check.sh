@@ -7,7 +7,7 @@ cd "$ROOT"
 command -v cc >/dev/null || step "linker" ensure_linker
 . "$ROOT/scripts/env.sh"
 
-# tool NAME VERSION: from crates.io into .tools, unless that version is there.
+# tool NAME VERSION: built by cargo into .tools, unless that version is there.
 tool() { "$TOOLS/bin/$1" --version 2>/dev/null | grep -q -w -F "$2" || cargo install "$1" --version "$2" --locked --root "$TOOLS"; }
 scripts() {
     local script

@@ -46,7 +46,7 @@ END
     "$TOOLS/cc/try"
 }
 
-# Debian's just, with the C library that it was built for (Debian 12 has an older one); where there is no apt, crates.io's.
+# Debian's just, with the C library that it was built for (Debian 12 has an older one); where there is no apt, built by cargo.
 ensure_just() {
     ! command -v just >/dev/null || return 0
     local root="$TOOLS/just"
