@@ -1,25 +1,27 @@
 //! The exporter's configuration: one TOML file, secrets also from the environment, checked as a whole before anything
 //! starts. `exporter.example.toml` documents every field.
 
-mod checks;
-mod file;
+mod schema;
+mod sections;
 #[cfg(test)]
 mod tests;
+mod values;
 
-use checks::Checks;
+pub(crate) use sections::read;
+
+use daemon::config::Secret;
+use daemon::http::Http;
+use daemon::logging::Log;
 use std::fmt;
-use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::time::Duration;
-use tracing::Level;
 
 /// What the exporter is to do.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Config {
     /// The label of all that is measured here.
     pub(crate) site: String,
+    /// Metrics and the page.
     pub(crate) http: Http,
     pub(crate) log: Log,
     /// At least one; names are unique.
@@ -30,30 +32,6 @@ pub(crate) struct Config {
     pub(crate) corosync: bool,
     /// How often each server's canary is toggled; without one there are none.
     pub(crate) canary_period: Option<Duration>,
-}
-
-/// Where metrics and the page are.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Http {
-    pub(crate) listen: SocketAddr,
-    /// Always there when `listen` is not loopback.
-    pub(crate) token: Option<Secret>,
-}
-
-/// What is logged, and how.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Log {
-    pub(crate) level: Level,
-    pub(crate) format: LogFormat,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 /// One Asterisk.
@@ -86,23 +64,6 @@ pub(crate) struct Node {
     pub(crate) token: Option<Secret>,
 }
 
-/// Text that no log and no message may show.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// The text itself, for the one who authenticates with it.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(redacted)")
-    }
-}
-
 /// The configuration in one line, as `check` shows it.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,71 +85,4 @@ impl fmt::Display for Config {
             None => f.write_str(", no canaries"),
         }
     }
-}
-
-/// Everything that is wrong with one configuration, in the order of its lines.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.join("\n"))]
-pub(crate) struct Problems(Vec<String>);
-
-/// A usable configuration, and what is not good about it.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) config: Config,
-    pub(crate) warnings: Vec<String>,
-}
-
-/// Reads the file and the process's environment.
-pub(crate) fn load(path: &Path) -> Result<Loaded, Problems> {
-    let file = path.display().to_string();
-    let unreadable = |error: &std::io::Error| {
-        Problems(vec![if error.kind() == ErrorKind::NotFound {
-            format!("{file}: there is no such file; copy exporter.example.toml there and change it")
-        } else {
-            format!("{file}: cannot be read ({error}); name a UTF-8 file that the exporter's user may read")
-        }])
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(&error))?;
-    let mode = std::fs::metadata(path).map_err(|error| unreadable(&error))?.permissions().mode() & 0o777;
-    let environment = |name: &str| std::env::var(name).ok();
-    let (config, secret_in_file) = parse(&file, &text, &environment)?;
-    let mut warnings = Vec::new();
-    if secret_in_file && mode & 0o044 != 0 {
-        warnings.push(format!(
-            "{file}: holds a secret that other users can read (mode {mode:04o}); run chmod 600 {file}"
-        ));
-    }
-    Ok(Loaded { config, warnings })
-}
-
-/// Reads a configuration from its text; a variable that is empty is not set. Says also whether a secret stands in it.
-fn parse(
-    file: &str,
-    text: &str,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<(Config, bool), Problems> {
-    let document: file::File = toml::from_str(text).map_err(|error| {
-        let line = line_of(text, error.span().map_or(0, |span| span.start));
-        // The whole error shows the line, which may hold a secret.
-        Problems(vec![format!("{file}:{line}: {}", error.message().replace('\n', " "))])
-    })?;
-    let mut checks = Checks::new(text, environment);
-    let config = document.check(&mut checks);
-    let Checks { problems, secret_in_file, .. } = checks;
-    match config {
-        Some(config) if problems.is_empty() => Ok((config, secret_in_file)),
-        Some(_) | None => Err(Problems(
-            problems
-                .into_iter()
-                .map(|(line, problem)| match line {
-                    0 => format!("{file}: {problem}"),
-                    line => format!("{file}:{line}: {problem}"),
-                })
-                .collect(),
-        )),
-    }
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count()
 }

@@ -1,13 +1,13 @@
 //! What the exporter shows over HTTP: metrics, health, figures as JSON, and one page for people.
 
-use crate::config::Secret;
 use crate::view::{Json, Readiness};
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use daemon::config::Secret;
+use daemon::http::{self, ask};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -39,39 +39,12 @@ pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, queries:
         .route("/metrics", get(metrics))
         .route("/v1/disagreements", get(disagreements))
         .route("/v1/propagation", get(propagation))
-        .route("/v1/sources", get(sources))
-        .layer(middleware::from_fn_with_state(token, authorize));
+        .route("/v1/sources", get(sources));
     let open = Router::new()
         .route("/", get(page))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready));
-    let router = open.merge(guarded).with_state(queries);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("HTTP ended: {error}");
-    }
-}
-
-/// Lets a request pass that carries the configured token; without one configured, every request.
-async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
-    match token {
-        Some(token) if !carries(request.headers(), token.expose()) => {
-            let hint =
-                "this exporter wants `Authorization: Bearer TOKEN`, with [http] token of its configuration\n";
-            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], hint).into_response()
-        }
-        Some(_) | None => next.run(request).await,
-    }
-}
-
-/// Compares in a time that does not tell how much of the token was right.
-fn carries(headers: &HeaderMap, token: &str) -> bool {
-    let given =
-        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| {
-        let differences =
-            given.iter().zip(token.as_bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
-        given.len() == token.len() && differences == 0
-    })
+    http::serve(listener, open.merge(http::guard(guarded, token)).with_state(queries)).await;
 }
 
 async fn page() -> Response {
@@ -104,14 +77,4 @@ async fn propagation(State(queries): State<Queries>) -> Result<axum::Json<Json>,
 
 async fn sources(State(queries): State<Queries>) -> Result<axum::Json<Json>, StatusCode> {
     ask(&queries, Query::Sources).await.map(axum::Json)
-}
-
-/// Asks the driver; it is gone only when the exporter is ending.
-async fn ask<T>(
-    queries: &Queries,
-    question: impl FnOnce(oneshot::Sender<T>) -> Query,
-) -> Result<T, StatusCode> {
-    let (reply, answer) = oneshot::channel();
-    queries.send(question(reply)).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    answer.await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }

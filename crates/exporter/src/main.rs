@@ -2,7 +2,6 @@
 //! phone: over AMI, as a phone that subscribes, by the nodes' HTTP and by corosync's own figures.
 
 mod canary;
-mod cli;
 mod clock;
 mod collect;
 mod config;
@@ -10,7 +9,6 @@ mod disagreement;
 mod driver;
 mod hop;
 mod http;
-mod logging;
 mod metrics;
 mod place;
 mod propagation;
@@ -21,49 +19,29 @@ mod views;
 mod watch;
 
 use anyhow::Context;
-use cli::Command;
-use config::{Config, Loaded};
+use config::Config;
+use daemon::Program;
 use std::process::ExitCode;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+const PROGRAM: Program<Config> = Program {
+    name: "asterism-exporter",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Measures how long lamps take to follow phones in a group of Asterisk servers, and tells Prometheus.",
+    example: "exporter.example.toml",
+    crates: &["asterism_exporter", "daemon", "presence", "asterisk", "corosync_rs"],
+    read: config::read,
+    log: |config| config.log,
+};
+
 fn main() -> ExitCode {
-    match cli::parse() {
-        Command::Check { file } => cli::check(&file),
-        Command::Run { config } => match config::load(&config) {
-            Ok(loaded) => run(loaded),
-            Err(problems) => cli::complain(&problems),
-        },
-    }
-}
-
-fn run(loaded: Loaded) -> ExitCode {
-    match try_run(loaded) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn try_run(Loaded { config, warnings }: Loaded) -> anyhow::Result<()> {
-    logging::init(config.log)?;
-    for warning in &warnings {
-        tracing::warn!("{warning}");
-    }
-    // One thread reads all sources, so that no hand-over between threads is measured.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start the asynchronous runtime")?.block_on(serve(config))
+    daemon::main(&PROGRAM, serve)
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    let listen = config.http.listen;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("[http] listen: cannot bind TCP {listen}; is another program using it?"))?;
+    let listener = config.http.bind().await?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), http = %listen, "starting: {config}");
+    tracing::info!(version = PROGRAM.version, http = %config.http.listen, "starting: {config}");
     let (queries, asked) = tokio::sync::mpsc::channel(16);
     tokio::spawn(http::serve(listener, config.http.token.clone(), queries));
     let driver = driver::Driver::start(config).context("cannot start a thread for corosync")?;
@@ -74,6 +52,5 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
     };
     driver.run(asked, end).await;
-    tracing::info!("stopped");
     Ok(())
 }

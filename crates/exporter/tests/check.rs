@@ -24,7 +24,7 @@ fn a_wrong_file_is_refused_by_check_and_at_start() {
     .unwrap();
     let name = file.display();
     let expected = format!(
-        "{name}:3: [[server]] name = \"a b\" is no name; write 1 to 63 of the characters A-Z a-z 0-9 . _ -\n"
+        "{name}:3: [[server]] \"a b\": name \"a b\" is no name; write 1 to 63 of the characters A-Z a-z 0-9 . _ -\n"
     );
     for arguments in [["check".as_ref(), file.as_path()], ["--config".as_ref(), file.as_path()]] {
         assert_eq!(said(&exporter(&arguments)), (Some(1), String::new(), expected.clone()));

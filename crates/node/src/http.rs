@@ -1,14 +1,14 @@
 //! What the node shows over HTTP: liveness, readiness, metrics, members and states.
 
-use crate::config::Secret;
 use crate::trail::Stamp;
 use crate::view::{DeviceView, Members, Readiness, Stamps, States};
-use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use daemon::config::Secret;
+use daemon::http::{self, ask};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,36 +42,9 @@ pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, queries:
         .route("/v1/states", get(states))
         .route("/v1/states/{*device}", get(device))
         .route("/v1/stamps/{*device}", get(stamps))
-        .route("/v1/ping", post(ping))
-        .layer(middleware::from_fn_with_state(token, authorize));
+        .route("/v1/ping", post(ping));
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
-    let router = open.merge(guarded).with_state(queries);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("HTTP ended: {error}");
-    }
-}
-
-/// Lets a request pass that carries the configured token; without one configured (loopback only), every request.
-async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
-    match token {
-        Some(token) if !carries(request.headers(), token.expose()) => {
-            let hint =
-                "this node wants `Authorization: Bearer TOKEN`, with [http] token of its configuration\n";
-            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], hint).into_response()
-        }
-        Some(_) | None => next.run(request).await,
-    }
-}
-
-/// Compares in a time that does not tell how much of the token was right.
-fn carries(headers: &HeaderMap, token: &str) -> bool {
-    let given =
-        headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    given.is_some_and(|given| {
-        let differences =
-            given.iter().zip(token.as_bytes()).fold(0, |differences, (a, b)| differences | (a ^ b));
-        given.len() == token.len() && differences == 0
-    })
+    http::serve(listener, open.merge(http::guard(guarded, token)).with_state(queries)).await;
 }
 
 async fn ready(State(queries): State<Queries>) -> Response {
@@ -111,14 +84,4 @@ async fn stamps(
 
 async fn ping(State(queries): State<Queries>) -> Result<StatusCode, StatusCode> {
     ask(&queries, Query::Ping).await.map(|()| StatusCode::ACCEPTED)
-}
-
-/// Asks the driver; it is gone only when the node is stopping.
-async fn ask<T>(
-    queries: &Queries,
-    question: impl FnOnce(oneshot::Sender<T>) -> Query,
-) -> Result<T, StatusCode> {
-    let (reply, answer) = oneshot::channel();
-    queries.send(question(reply)).await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-    answer.await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
 }

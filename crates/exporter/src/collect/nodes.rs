@@ -125,7 +125,7 @@ impl Node {
     }
 
     async fn ask<T: serde::de::DeserializeOwned>(&self, path: &str, good: &[u16]) -> Result<T, String> {
-        let token = self.config.token.as_ref().map(config::Secret::expose);
+        let token = self.config.token.as_ref().map(daemon::config::Secret::expose);
         let reply = http::get(&self.config.authority, path, token)
             .await
             .map_err(|error| format!("{path}: {error}"))?;

@@ -1,7 +1,9 @@
 //! What `check` says about good and bad files, word for word.
 
 use super::*;
-use std::fs::Permissions;
+use daemon::config::{Parsed, Problems};
+use daemon::logging::Format;
+use tracing::Level;
 
 const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/node.example.toml"));
 const NODE1: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../compose/node1.toml"));
@@ -23,7 +25,7 @@ fn the_example_is_right_and_means_what_it_says() {
     assert_eq!(config.sip.listen, "0.0.0.0:5060".parse().unwrap());
     assert_eq!(config.sip.address, "192.0.2.21:5060".parse().unwrap());
     assert_eq!(config.http, Http { listen: "127.0.0.1:9710".parse().unwrap(), token: None });
-    assert_eq!(config.log, Log { level: Level::INFO, format: LogFormat::Text });
+    assert_eq!(config.log, Log { level: Level::INFO, format: Format::Text });
 }
 
 #[test]
@@ -46,8 +48,8 @@ fn the_example_shows_every_field_and_names_every_variable() {
     let tables = [
         ("[cluster]", schema::CLUSTER),
         ("[sip]", schema::SIP),
-        ("[http]", schema::HTTP),
-        ("[log]", schema::LOG),
+        ("[http]", Http::FIELDS),
+        ("[log]", Log::FIELDS),
         ("[[server]]", schema::SERVER),
     ];
     for (table, fields) in tables {
@@ -58,14 +60,8 @@ fn the_example_shows_every_field_and_names_every_variable() {
             assert!(shown.lines().any(is_shown), "{table} {field}");
         }
     }
-    let variables = [
-        schema::EID,
-        schema::SIP_LISTEN,
-        schema::HTTP_LISTEN,
-        schema::HTTP_TOKEN,
-        schema::LOG_LEVEL,
-        schema::LOG_FORMAT,
-    ];
+    let variables =
+        [schema::EID, schema::SIP_LISTEN, schema::HTTP_LISTEN, Http::TOKEN, Log::LEVEL, Log::FORMAT];
     for name in variables.iter().filter_map(|field| field.variable).chain([schema::PUBLISH_SECRET]) {
         assert!(EXAMPLE.contains(name), "{name}");
     }
@@ -107,7 +103,7 @@ fn the_environment_overrides_the_file_but_not_a_servers_own_password() {
     assert_eq!(config.eid, Eid([2, 0, 0, 0, 1, 0x22]));
     assert_eq!(config.sip.address, "192.0.2.9:5070".parse().unwrap());
     assert_eq!(config.http, Http { listen: "[::1]:80".parse().unwrap(), token: None });
-    assert_eq!(config.log, Log { level: Level::DEBUG, format: LogFormat::Json });
+    assert_eq!(config.log, Log { level: Level::DEBUG, format: Format::Json });
     assert_eq!(config.servers[0].credentials.as_ref().unwrap().password.expose(), "own");
 }
 
@@ -159,7 +155,7 @@ password = "x"
             r#"node.toml:9: [http]: listen is of type integer; write it in quotes: listen = "127.0.0.1:9710""#,
             r#"node.toml:11: [log]: level "loud" is no level; write error, warn, info, debug or trace"#,
             r#"node.toml:12: [log]: format "xml" is no format; write text or json"#,
-            r#"node.toml:14: [[server]] "pbx 3": name "pbx 3" is no server name; write 1 to 63 of the characters A-Z a-z 0-9 . _ -"#,
+            r#"node.toml:14: [[server]] "pbx 3": name "pbx 3" is no name; write 1 to 63 of the characters A-Z a-z 0-9 . _ -"#,
             r#"node.toml:15: [[server]] "pbx 3": address "192.0.2.13:x" is no IP:port; write for example "192.0.2.13:5060""#,
             r#"node.toml:16: [[server]] "pbx 3": eid "00:00:00:00:00:00" means "none" to Asterisk; write another EID"#,
             r#"node.toml:17: [[server]] "pbx 3": unknown field "colour"; remove it (known: name, address, eid, user, password)"#,
@@ -262,49 +258,6 @@ fn a_table_of_the_wrong_shape_is_shown_the_right_one() {
     );
 }
 
-#[test]
-fn broken_toml_is_told_by_line_and_never_shows_a_secret() {
-    let text = "eid = foo\n[http]\ntoken = \"s3cret\n[log\nlevel = info\nlevel = \"info\"\n";
-    let told = problems(text, &[]);
-    assert_eq!(
-        told,
-        [
-            r#"node.toml:1: eid: not TOML: invalid boolean, expected `false`; write field = "value", [table] or # comment"#,
-            r#"node.toml:3: token: not TOML: invalid basic string, expected `"`; write field = "value", [table] or # comment"#,
-            r#"node.toml:4: not TOML: unclosed table, expected `]`; write field = "value", [table] or # comment"#,
-        ]
-    );
-}
-
-#[test]
-fn a_secret_is_not_shown_by_debug() {
-    let text = format!("{GOOD}user = \"presence\"\npassword = \"s3cret\"\n[http]\ntoken = \"t0ken\"\n");
-    let shown = format!("{:?}", good(&text, &[]));
-    assert!(shown.contains("password: Secret(redacted)"), "{shown}");
-    assert!(!shown.contains("s3cret") && !shown.contains("t0ken"), "{shown}");
-}
-
-#[test]
-fn a_secret_that_others_can_read_is_a_warning() {
-    let file = std::env::temp_dir().join(format!("asterism-node-{}.toml", std::process::id()));
-    let name = file.display();
-    std::fs::write(&file, format!("{GOOD}[http]\ntoken = \"t0ken\"\n")).unwrap();
-    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
-    let open = load(&file).unwrap().warnings;
-    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-    let closed = load(&file).unwrap().warnings;
-    std::fs::remove_file(&file).unwrap();
-    assert_eq!(
-        open,
-        [format!("{name}: holds a secret that other users can read (mode 0644); run chmod 600 {name}")]
-    );
-    assert!(closed.is_empty());
-    assert_eq!(
-        load(&file).unwrap_err().to_string(),
-        format!("{name}: there is no such file; copy node.example.toml there and change it")
-    );
-}
-
 fn good(text: &str, environment: &[(&str, &str)]) -> Config {
     match read(text, environment) {
         Ok(parsed) => parsed.config,
@@ -316,8 +269,8 @@ fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
     read(text, environment).unwrap_err().to_string().lines().map(str::to_owned).collect()
 }
 
-fn read(text: &str, environment: &[(&str, &str)]) -> Result<Parsed, Problems> {
+fn read(text: &str, environment: &[(&str, &str)]) -> Result<Parsed<Config>, Problems> {
     let find =
         |name: &str| environment.iter().find(|(variable, _)| *variable == name).map(|(_, v)| (*v).to_owned());
-    parse("node.toml", text, &find)
+    daemon::config::parse("node.toml", text, &find, super::read)
 }

@@ -1,15 +1,12 @@
 //! What the text of a field may be. An error is the rest of a sentence that begins with the field and its text.
 
-use super::LogFormat;
 use presence::Eid;
 use std::net::{IpAddr, SocketAddr};
-use tracing::Level;
 
 /// SIP's own port, for a server's address without one.
 const SIP_PORT: u16 = 5060;
 /// What libcpg takes.
 const GROUP_BYTES_MAX: usize = 127;
-const NAME_BYTES_MAX: usize = 63;
 
 pub(super) fn eid(text: &str) -> Result<Eid, String> {
     let eid: Eid = text.parse().map_err(|_| {
@@ -39,17 +36,12 @@ pub(super) fn cluster_address(text: &str) -> Result<IpAddr, String> {
     Ok(address)
 }
 
-/// Where the node listens, on all addresses or one.
-pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
+/// Where the node takes SIP, on all addresses or one; others must know the port.
+pub(super) fn sip_listen(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| {
         r#"is no IP:port; write for example "0.0.0.0:5060" for all addresses or "192.0.2.21:5060" for one"#
             .to_owned()
-    })
-}
-
-/// As [`listen`], where others must know the port.
-pub(super) fn sip_listen(text: &str) -> Result<SocketAddr, String> {
-    let address = listen(text)?;
+    })?;
     if address.port() == 0 {
         return Err(
             "has no fixed port, so that no server could find it; write port 5060 or another".to_owned()
@@ -72,16 +64,6 @@ pub(super) fn sip_address(text: &str) -> Result<SocketAddr, String> {
     Ok(address)
 }
 
-pub(super) fn name(text: &str) -> Result<String, String> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if text.is_empty() || text.len() > NAME_BYTES_MAX || !is_plain {
-        return Err(format!(
-            "is no server name; write 1 to {NAME_BYTES_MAX} of the characters A-Z a-z 0-9 . _ -"
-        ));
-    }
-    Ok(text.to_owned())
-}
-
 /// A user name that needs no escape in a SIP header.
 pub(super) fn user(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\:".contains(&byte));
@@ -91,33 +73,4 @@ pub(super) fn user(text: &str) -> Result<String, String> {
         );
     }
     Ok(text.to_owned())
-}
-
-/// A secret that can stand in a header; its text is not shown.
-pub(super) fn secret(text: &str) -> Result<(), String> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(
-            "is empty or has characters that a header cannot carry; write ASCII without blanks".to_owned()
-        );
-    }
-    Ok(())
-}
-
-pub(super) fn level(text: &str) -> Result<Level, String> {
-    match text {
-        "error" => Ok(Level::ERROR),
-        "warn" => Ok(Level::WARN),
-        "info" => Ok(Level::INFO),
-        "debug" => Ok(Level::DEBUG),
-        "trace" => Ok(Level::TRACE),
-        _ => Err("is no level; write error, warn, info, debug or trace".to_owned()),
-    }
-}
-
-pub(super) fn format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("is no format; write text or json".to_owned()),
-    }
 }

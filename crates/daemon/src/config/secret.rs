@@ -4,15 +4,16 @@ use std::fmt;
 
 /// Text that no log and no message may show.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
+pub struct Secret(String);
 
 impl Secret {
-    pub(crate) fn new(text: String) -> Self {
+    /// This text.
+    pub fn new(text: String) -> Self {
         Self(text)
     }
 
     /// The text itself, for the one who authenticates with it.
-    pub(crate) fn expose(&self) -> &str {
+    pub fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Everything that is wrong with one configuration, in the order of its lines; one line of text each.
 #[derive(Debug, thiserror::Error)]
-pub(crate) struct Problems {
+pub struct Problems {
     file: String,
     list: BTreeSet<Problem>,
 }
@@ -33,7 +33,7 @@ impl fmt::Display for Problems {
 
 /// One thing that is wrong.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Problem {
+pub struct Problem {
     place: Place,
     text: String,
 }
@@ -46,18 +46,20 @@ enum Place {
 }
 
 impl Problem {
-    pub(super) fn in_file(text: String) -> Self {
+    /// About the file as a whole.
+    pub fn in_file(text: String) -> Self {
         Self { place: Place::File, text }
     }
 
-    pub(super) fn at(line: usize, text: String) -> Self {
+    /// About a line, counted from 1.
+    pub fn at(line: usize, text: String) -> Self {
         Self { place: Place::Line(line), text }
     }
 }
 
 /// Where a value was written, so that whoever finds it wrong can say so.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub struct Origin {
     place: Place,
     /// Its table and field, or its environment variable.
     field: String,
@@ -75,7 +77,7 @@ impl Origin {
     }
 
     /// A sentence about the value: what is wrong, and the fix.
-    pub(super) fn problem(&self, sentence: impl fmt::Display) -> Problem {
+    pub fn problem(&self, sentence: impl fmt::Display) -> Problem {
         Problem { place: self.place, text: format!("{} {sentence}", self.field) }
     }
 }
