@@ -1,5 +1,6 @@
 //! What the agent counts: every drop, refusal, retry and expiry has a number.
 
+use crate::queues::Overload;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -119,5 +120,11 @@ impl Counters {
 
     pub(crate) fn failed(&mut self, failure: Failure) {
         *self.publishes_failed.entry(failure).or_default() += 1;
+    }
+}
+
+impl Overload for Counters {
+    fn overloaded(&mut self) {
+        self.dropped(DropKind::Overload);
     }
 }

@@ -25,6 +25,7 @@ mod message;
 mod outbox;
 mod publisher;
 mod qualify;
+mod queues;
 mod source;
 mod transaction;
 

@@ -1,10 +1,8 @@
-//! What the agent has for its driver: datagrams, events and counts, within bounds.
+//! What the agent tells its driver.
 
-use crate::compose::Transmit;
-use crate::counters::{Counters, DropKind};
-use crate::ids::Ids;
+use crate::counters::Counters;
+use crate::queues::Queues;
 use presence::{Change, Eid, ServerId};
-use std::collections::VecDeque;
 
 /// Names one open report; see [`Event::Report`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -77,33 +75,4 @@ pub enum Outcome {
 }
 
 /// Queues towards the driver, and what all parts of the agent share.
-pub(crate) struct Outbox {
-    pub(crate) transmits: VecDeque<Transmit>,
-    pub(crate) events: VecDeque<Event>,
-    pub(crate) counters: Counters,
-    pub(crate) ids: Ids,
-}
-
-impl Outbox {
-    /// Enough for a driver that empties the queues after each call, with room for a thousand servers.
-    const QUEUE_MAX: usize = 4096;
-
-    pub(crate) fn new(seed: u64) -> Self {
-        let (transmits, events) = (VecDeque::new(), VecDeque::new());
-        Self { transmits, events, counters: Counters::default(), ids: Ids::new(seed) }
-    }
-
-    /// Queues a datagram; one too many is lost, as the network might lose it.
-    pub(crate) fn send(&mut self, transmit: Transmit) {
-        if self.transmits.len() < Self::QUEUE_MAX {
-            self.transmits.push_back(transmit);
-        } else {
-            self.counters.dropped(DropKind::Overload);
-        }
-    }
-
-    /// True when the driver does not take events; then nothing may come in that makes more of them.
-    pub(crate) fn is_full(&self) -> bool {
-        self.events.len() >= Self::QUEUE_MAX
-    }
-}
+pub(crate) type Outbox = Queues<Event, Counters>;

@@ -1,11 +1,10 @@
-//! What the watcher has for its driver: datagrams, events and counts, within bounds.
+//! What the watcher tells its driver, and what it counts.
 
 use super::dialog_info::LampState;
-use crate::compose::Transmit;
 use crate::counters::Failure;
-use crate::ids::Ids;
+use crate::queues::{Overload, Queues};
 use presence::ServerId;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What happened, for the driver.
@@ -156,34 +155,11 @@ impl Counters {
     }
 }
 
+impl Overload for Counters {
+    fn overloaded(&mut self) {
+        self.dropped(DropKind::Overload);
+    }
+}
+
 /// Queues towards the driver, and what all parts of the watcher share.
-pub(crate) struct Outbox {
-    pub(crate) transmits: VecDeque<Transmit>,
-    pub(crate) events: VecDeque<Event>,
-    pub(crate) counters: Counters,
-    pub(crate) ids: Ids,
-}
-
-impl Outbox {
-    /// Enough for a driver that empties the queues after each call.
-    const QUEUE_MAX: usize = 4096;
-
-    pub(crate) fn new(seed: u64) -> Self {
-        let (transmits, events) = (VecDeque::new(), VecDeque::new());
-        Self { transmits, events, counters: Counters::default(), ids: Ids::new(seed) }
-    }
-
-    /// Queues a datagram; one too many is lost, as the network might lose it.
-    pub(crate) fn send(&mut self, transmit: Transmit) {
-        if self.transmits.len() < Self::QUEUE_MAX {
-            self.transmits.push_back(transmit);
-        } else {
-            self.counters.dropped(DropKind::Overload);
-        }
-    }
-
-    /// True when the driver does not take events; then nothing may come in that makes more of them.
-    pub(crate) fn is_full(&self) -> bool {
-        self.events.len() >= Self::QUEUE_MAX
-    }
-}
+pub(crate) type Outbox = Queues<Event, Counters>;
