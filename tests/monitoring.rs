@@ -2,8 +2,9 @@
 //! one is missing; `just test` builds them.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use lab::dashboards::{Dashboard, documented, is_documented, metrics, root};
 use serde_json::Value;
@@ -22,6 +23,15 @@ fn promtool_accepts_configuration_and_rules() {
 #[test]
 fn alerts_fire_when_they_should_and_only_then() {
     promtool(&["test", "rules", "/etc/prometheus/tests/alerts.yml", "/etc/prometheus/tests/rules.yml"]);
+}
+
+#[test]
+fn promtool_finds_nothing_in_what_node_and_exporter_tell() {
+    for program in ["node", "exporter"] {
+        let scrape = read(&format!("crates/{program}/tests/golden/scrape.txt"));
+        let told = run_on("asterism/prometheus", &[], &["promtool", "check", "metrics"], &scrape);
+        assert!(told.is_empty(), "{program}: {told}");
+    }
 }
 
 #[test]
@@ -153,16 +163,34 @@ fn promtool(arguments: &[&str]) {
 
 /// Runs an image without a network and on these folders, which it can only read.
 fn run(image: &str, folders: &[(&str, &str)], arguments: &[&str]) {
+    run_on(image, folders, arguments, "");
+}
+
+/// The same with something to read on standard input. Returns what it says.
+fn run_on(image: &str, folders: &[(&str, &str)], arguments: &[&str], input: &str) -> String {
     let mut command = Command::new("docker");
-    command.args(["run", "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--pull", "never"]);
-    command.args(["--tmpfs", "/run/prometheus:uid=952,gid=952", "--env", "NODE_TOKEN=none"]);
+    command.args(["run", "--rm", "--interactive", "--network", "none", "--read-only", "--tmpfs", "/tmp"]);
+    command.args([
+        "--pull",
+        "never",
+        "--tmpfs",
+        "/run/prometheus:uid=952,gid=952",
+        "--env",
+        "NODE_TOKEN=none",
+    ]);
     for (folder, inside) in folders {
         let folder = root().join(folder).canonicalize().expect("it is part of the project");
         command.arg("--volume").arg(format!("{}:{inside}:ro", folder.display()));
     }
-    let output = command.arg(image).args(arguments).output().expect("docker runs");
+    command.arg(image).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("docker runs");
+    // A program that ends early does not read it.
+    drop(child.stdin.take().expect("it is piped").write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("docker ends");
     let told = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{image} {arguments:?}: {}", String::from_utf8_lossy(&told));
+    let told = String::from_utf8_lossy(&told).into_owned();
+    assert!(output.status.success(), "{image} {arguments:?}: {told}");
+    told
 }
 
 fn says(json: &Value, fields: &[&str], place: &str) {

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::docker::{Docker, docker};
+use crate::http::Http;
 use crate::node::Node;
 use crate::pbx::Pbx;
 use crate::prometheus::Prometheus;
-use crate::topology::{NodeSpec, SERVERS, ServerSpec};
+use crate::topology::{NODES, NodeSpec, SERVERS, ServerSpec};
 
 /// The last number of Prometheus' address.
 const PROMETHEUS_HOST: u8 = 31;
+/// The exporter lives beside the first node.
+const EXPORTER_PORT: u16 = 9711;
 
 /// The passwords of a lab.
 #[derive(Clone, Debug)]
@@ -85,6 +88,11 @@ impl Lab {
     /// The HTTP client of a node.
     pub fn node(&self, spec: &'static NodeSpec) -> Result<Node> {
         Ok(Node::new(spec, self.address(spec.host)?, &self.secrets.node))
+    }
+
+    /// The HTTP client of its exporter.
+    pub fn exporter(&self) -> Result<Http> {
+        Ok(Http::new((self.address(NODES[0].host)?, EXPORTER_PORT).into(), &self.secrets.node))
     }
 
     /// Its Prometheus.

@@ -98,10 +98,15 @@ impl Docker {
 
     /// Runs a command in a service's container and returns its output.
     pub async fn exec(&self, service: &str, command: &[&str]) -> Result<String> {
+        self.exec_with_input(service, command, "").await
+    }
+
+    /// Like [`Docker::exec`], with something to read on standard input.
+    pub async fn exec_with_input(&self, service: &str, command: &[&str], input: &str) -> Result<String> {
         let container = self.container(service).await?;
-        let mut arguments = vec!["exec", container.id.as_str()];
+        let mut arguments = vec!["exec", "--interactive", container.id.as_str()];
         arguments.extend(command);
-        docker(&arguments).await
+        docker_with_input(&arguments, input).await
     }
 
     /// What a service has logged since a moment, both streams together.

@@ -1,20 +1,16 @@
 //! A node over HTTP: ready or not, its metrics, the group's members and the states that it knows.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::net::Ipv4Addr;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use crate::http::Http;
 use crate::topology::NodeSpec;
 
 const HTTP_PORT: u16 = 9710;
-const TIMEOUT: Duration = Duration::from_secs(5);
-const RESPONSE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Who is in the group, as the node sees it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -103,13 +99,12 @@ fn sample(line: &str) -> Option<(String, f64)> {
 pub struct Node {
     /// Which node.
     pub spec: &'static NodeSpec,
-    address: SocketAddr,
-    token: String,
+    http: Http,
 }
 
 impl Node {
     pub(crate) fn new(spec: &'static NodeSpec, address: Ipv4Addr, token: &str) -> Self {
-        Self { spec, address: (address, HTTP_PORT).into(), token: token.to_owned() }
+        Self { spec, http: Http::new((address, HTTP_PORT).into(), token) }
     }
 
     /// In the group and synced.
@@ -145,28 +140,8 @@ impl Node {
 
     /// GETs a path: status and body.
     pub async fn fetch(&self, path: &str) -> Result<(u16, String)> {
-        let context = || format!("{} ({}) does not answer {path}", self.spec.name, self.address);
-        tokio::time::timeout(TIMEOUT, self.exchange(path)).await.with_context(context)?.with_context(context)
+        self.http.fetch(path).await.with_context(|| format!("from {}", self.spec.name))
     }
-
-    async fn exchange(&self, path: &str) -> Result<(u16, String)> {
-        let mut stream = TcpStream::connect(self.address).await?;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
-            self.address, self.token
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut response = Vec::new();
-        stream.take(RESPONSE_BYTES_MAX).read_to_end(&mut response).await?;
-        parse_response(&String::from_utf8_lossy(&response))
-    }
-}
-
-fn parse_response(response: &str) -> Result<(u16, String)> {
-    let (head, body) = response.split_once("\r\n\r\n").context("an HTTP response without end of headers")?;
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no HTTP status")?;
-    ensure!(!head.to_ascii_lowercase().contains("transfer-encoding: chunked"), "a chunked HTTP response");
-    Ok((status, body.to_owned()))
 }
 
 fn encode(text: &str) -> String {
@@ -195,14 +170,6 @@ mod tests {
     fn a_device_is_encoded_for_the_path() {
         assert_eq!(encode("PJSIP/alice"), "PJSIP%2Falice");
         assert_eq!(encode("Custom:a b_c"), "Custom%3Aa%20b_c");
-    }
-
-    #[test]
-    fn a_response_is_split_into_status_and_body() {
-        let parsed = parse_response("HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}").unwrap();
-        assert_eq!(parsed, (404, "{}".to_owned()));
-        assert!(parse_response("").is_err());
-        assert!(parse_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0").is_err());
     }
 
     #[test]

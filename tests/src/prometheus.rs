@@ -1,7 +1,7 @@
 //! The lab's Prometheus: what it answers to a query, and which alerts fire.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -47,6 +47,15 @@ impl Prometheus {
     /// The labels of the alerts of that name which fire.
     pub async fn firing(&self, alert: &str) -> Result<Vec<Sample>> {
         self.query(&format!("ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}}")).await
+    }
+
+    /// How many exemplars it has of an expression's series, of the last five minutes.
+    pub async fn exemplars(&self, expr: &str) -> Result<usize> {
+        let end = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let form = format!("query={}&start={}&end={end}", encode(expr), end - 300);
+        let json = self.fetch("/api/v1/query_exemplars", &form).await.with_context(|| expr.to_owned())?;
+        let of_series = json["data"].as_array().into_iter().flatten();
+        Ok(of_series.map(|series| series["exemplars"].as_array().map_or(0, Vec::len)).sum())
     }
 
     async fn fetch(&self, path: &str, form: &str) -> Result<Value> {

@@ -1,10 +1,11 @@
 //! What the project's programs have in common: a command line that runs or checks a configuration, how that
-//! configuration is read, the log, and who may ask what over HTTP.
+//! configuration is read, the log, who may ask what over HTTP, and how metrics are told there.
 
 mod cli;
 pub mod config;
 pub mod http;
 pub mod logging;
+pub mod metrics;
 
 use anyhow::Context;
 use cli::Command;

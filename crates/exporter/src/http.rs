@@ -3,7 +3,7 @@
 use crate::view::{Json, Readiness};
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use daemon::config::Secret;
@@ -11,7 +11,6 @@ use daemon::http::{self, ask};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PAGE: &str = include_str!("page.html");
 /// The page is whole: it may load nothing from anywhere and talk to its own exporter only.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
@@ -63,8 +62,8 @@ async fn ready(State(queries): State<Queries>) -> Response {
     }
 }
 
-async fn metrics(State(queries): State<Queries>) -> Result<Response, StatusCode> {
-    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], ask(&queries, Query::Metrics).await?).into_response())
+async fn metrics(State(queries): State<Queries>, headers: HeaderMap) -> Result<Response, StatusCode> {
+    Ok(daemon::metrics::answer(&headers, ask(&queries, Query::Metrics).await?))
 }
 
 async fn disagreements(State(queries): State<Queries>) -> Result<axum::Json<Json>, StatusCode> {

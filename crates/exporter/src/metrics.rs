@@ -212,10 +212,7 @@ impl Metrics {
 
     /// All metrics as OpenMetrics text.
     pub(crate) fn encode(&self) -> String {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)
-            .expect("writing to a string does not fail");
-        text
+        daemon::metrics::encode(&self.registry)
     }
 
     fn pair(&self, change: &Change, place: Place, path: &'static str) -> PairLabels {

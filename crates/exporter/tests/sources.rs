@@ -41,7 +41,13 @@ fn one_broken_source_hides_no_other() {
         );
         assert!(metrics.contains(&line), "{line}{metrics}");
     }
-    assert!(metrics.ends_with("# EOF\n"));
+    let accept = "Accept: application/openmetrics-text; version=1.0.0";
+    let openmetrics = request(http, &format!("GET /metrics HTTP/1.0\r\n{accept}\r\n\r\n"));
+    assert!(
+        openmetrics.contains("content-type: application/openmetrics-text")
+            && openmetrics.ends_with("# EOF\n")
+    );
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4") && !metrics.contains("# EOF"));
     let ready = wait_for(http, "/readyz", |ready| {
         ready.starts_with("HTTP/1.1 200") || ready.starts_with("HTTP/1.0 200")
     });

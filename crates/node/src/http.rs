@@ -3,7 +3,7 @@
 use crate::trail::Stamp;
 use crate::view::{DeviceView, Members, Readiness, Stamps, States};
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -11,8 +11,6 @@ use daemon::config::Secret;
 use daemon::http::{self, ask};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// A question to the driver, with the way back.
 pub(crate) enum Query {
@@ -55,8 +53,8 @@ async fn ready(State(queries): State<Queries>) -> Response {
     }
 }
 
-async fn metrics(State(queries): State<Queries>) -> Result<Response, StatusCode> {
-    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], ask(&queries, Query::Metrics).await?).into_response())
+async fn metrics(State(queries): State<Queries>, headers: HeaderMap) -> Result<Response, StatusCode> {
+    Ok(daemon::metrics::answer(&headers, ask(&queries, Query::Metrics).await?))
 }
 
 async fn members(State(queries): State<Queries>) -> Result<Json<Members>, StatusCode> {

@@ -9,6 +9,7 @@ mod killed_node_comes_back;
 mod killed_server_leaves_no_ghost;
 mod lamp_crosses;
 mod message_waiting_crosses;
+mod metrics_are_clean;
 mod missing_source_is_named;
 mod nothing_echoes;
 mod page_shows_the_lab;
@@ -77,6 +78,7 @@ pub(crate) const ALL: &[Scenario] = &[
     }),
     scenario("stopped_node1_withdraws_and_returns", |stage| Box::pin(stopped_node_withdraws::run(stage))),
     scenario("every_panel_of_every_dashboard_has_data", |stage| Box::pin(dashboards_have_data::run(stage))),
+    scenario("metrics_are_clean_and_exemplars_arrive", |stage| Box::pin(metrics_are_clean::run(stage))),
     scenario("the_page_shows_the_lab", |stage| Box::pin(page_shows_the_lab::run(stage))),
     scenario("a_missing_source_is_named_and_hides_no_other", |stage| {
         Box::pin(missing_source_is_named::run(stage))

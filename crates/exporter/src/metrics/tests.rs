@@ -1,36 +1,20 @@
 //! The metrics against their page and against a golden scrape.
 
 use super::*;
+use daemon::metrics::proof;
 use presence::DeviceState;
-use std::collections::BTreeSet;
 
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
 fn metrics_md_says_what_the_code_says() {
-    let documented: BTreeSet<_> = include_str!("../../METRICS.md")
-        .lines()
-        .filter(|line| line.starts_with("| `asterism_"))
-        .map(str::to_owned)
-        .collect();
-    let code = rows(&scraped().encode());
-    let missing: Vec<_> = code.difference(&documented).collect();
-    let stale: Vec<_> = documented.difference(&code).collect();
-    assert!(
-        missing.is_empty() && stale.is_empty(),
-        "METRICS.md lacks {missing:#?} and has {stale:#?} too much"
-    );
+    proof::assert_documented(&scraped().encode(), include_str!("../../METRICS.md"));
 }
 
 #[test]
 fn a_scrape_is_as_it_was() {
-    let scrape = sorted(&scraped().encode());
-    let golden = include_str!("../../tests/golden/scrape.metrics");
-    if scrape != golden {
-        let new = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/scrape.metrics.new");
-        std::fs::write(&new, &scrape).unwrap();
-        panic!("the scrape differs from the golden one; the new one is in {}", new.display());
-    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    proof::assert_golden(&scraped().encode(), &folder);
 }
 
 #[test]
@@ -102,63 +86,4 @@ fn scraped() -> Metrics {
 fn change(kind: Kind) -> Change {
     let (device, state) = ("Custom:x".into(), DeviceState::InUse);
     Change { device, state, origin: ServerId(0), kind, at: Duration::ZERO }
-}
-
-/// Name, type, labels and help of every metric, as METRICS.md writes them.
-fn rows(text: &str) -> BTreeSet<String> {
-    let mut rows = BTreeSet::new();
-    for help in text.lines().filter_map(|line| line.strip_prefix("# HELP ")) {
-        let (name, help) = help.split_once(' ').unwrap();
-        let kind = text.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} "))).unwrap();
-        let suffix = match kind {
-            "counter" => "_total",
-            "info" => "_info",
-            _ => "",
-        };
-        let series = text.lines().find(|line| line.starts_with(&format!("{name}{suffix}"))).expect(name);
-        let series = series.split(" # ").next().unwrap();
-        let labels = series.split_once('{').map_or("", |(_, labels)| labels.split_once('}').unwrap().0);
-        let labels: Vec<_> = labels
-            .split(',')
-            .filter_map(|label| label.split_once('='))
-            .map(|(key, _)| key)
-            .filter(|key| *key != "le")
-            .collect();
-        let help = help.trim_end_matches('.');
-        rows.insert(format!("| `{name}{suffix}` | {kind} | {} | {help} |", labels.join(", ")));
-    }
-    rows
-}
-
-/// The series of each metric in the order of their labels, because the encoder's own order is random; what belongs to
-/// one histogram stays together.
-fn sorted(text: &str) -> String {
-    let mut sections: Vec<(Vec<&str>, Vec<Vec<&str>>)> = Vec::new();
-    let mut last = String::new();
-    for line in text.lines() {
-        if line.starts_with('#') {
-            if !line.starts_with("# TYPE") {
-                sections.push((Vec::new(), Vec::new()));
-            }
-            sections.last_mut().unwrap().0.push(line);
-            last.clear();
-            continue;
-        }
-        let labels = line.split_once('{').map_or("", |(_, labels)| labels.split_once('}').unwrap().0);
-        let labels =
-            labels.split(',').filter(|label| !label.starts_with("le=")).collect::<Vec<_>>().join(",");
-        let series = &mut sections.last_mut().unwrap().1;
-        if series.is_empty() || labels != last {
-            series.push(Vec::new());
-        }
-        series.last_mut().unwrap().push(line);
-        last = labels;
-    }
-    let mut lines = Vec::new();
-    for (head, mut series) in sections {
-        series.sort();
-        lines.extend(head);
-        lines.extend(series.concat());
-    }
-    lines.join("\n") + "\n"
 }
