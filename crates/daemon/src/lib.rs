@@ -6,6 +6,7 @@ pub mod config;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+mod process;
 
 use anyhow::Context;
 use cli::Command;

@@ -12,6 +12,13 @@ use std::fmt::Write;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// A registry that has what this process uses already (`process_…`).
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    crate::process::register(&mut registry);
+    registry
+}
+
 /// All metrics as OpenMetrics text.
 pub fn encode(registry: &Registry) -> String {
     let mut text = String::new();

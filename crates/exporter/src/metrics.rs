@@ -59,15 +59,15 @@ impl Metrics {
     /// All metrics at zero, with a series for each reason that is known beforehand: what is zero should be seen to be zero.
     /// That takes one series for each loss that there could be, so that the first one is seen as an increase.
     pub(crate) fn new(names: Names, canaries: bool) -> Self {
-        let mut registry = Registry::with_prefix("asterism");
+        let mut registry = daemon::metrics::registry();
+        let r = registry.sub_registry_with_prefix("asterism");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version of this exporter", version);
+        r.register("build", "The version of this exporter", version);
         let latency: fn() -> Latency = || Latency::new(BUCKETS_S.into_iter());
         let propagation = Family::new_with_constructor(latency);
         let help =
             "Time from the origin of a change until it was seen at the target, in its AMI or at a lamp";
-        registry.register("propagation_seconds", help, propagation.clone());
-        let r = &mut registry;
+        r.register("propagation_seconds", help, propagation.clone());
         let metrics = Self {
             propagation,
             missed: add(

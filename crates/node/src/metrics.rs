@@ -100,10 +100,10 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// All metrics at zero, with a series for each reason that is known beforehand: what is zero should be seen to be zero.
     pub(crate) fn new(names: &Names) -> Self {
-        let mut registry = Registry::with_prefix("asterism_node");
+        let mut registry = daemon::metrics::registry();
+        let r = registry.sub_registry_with_prefix("asterism_node");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The version of this node", version);
-        let r = &mut registry;
+        r.register("build", "The version of this node", version);
         let metrics = Self {
             received: add(r, "events_received", "Events that came in, by path and kind"),
             sent: add(r, "events_sent", "Events that went out, by path and kind"),
