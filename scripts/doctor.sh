@@ -115,7 +115,7 @@ check_network() {
 # What the lab shows on 127.0.0.1. Its own ports count as free.
 check_ports() {
     local setting port taken=0
-    for setting in PROMETHEUS_PORT=9090 GRAFANA_PORT=3000; do
+    for setting in EXPORTER_PORT=9711 PROMETHEUS_PORT=9090 GRAFANA_PORT=3000; do
         port="$(setting "${setting%=*}" "${setting#*=}")"
         [ -z "$(docker ps -q --filter "label=com.docker.compose.project=$PROJECT" --filter "publish=$port")" ] || continue
         ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || {

@@ -9,12 +9,14 @@ place() { printf '  %-11s %s\n' "$@"; }
 published() { compose port "$1" "$2" 2>/dev/null || true; }
 
 main() {
-    local prometheus grafana
+    local exporter prometheus grafana
+    exporter="$(published east-node1-host 9711)"
     prometheus="$(published prometheus 9090)"
     grafana="$(published grafana 3000)"
     [ -n "$prometheus" ] || die "the lab is not up: ./just up"
     say "To look at, from this machine only:"
-    place exporter "http://$(east_net).21:9711/  (it asks for NODE_TOKEN, which is in compose/.env)"
+    # What stands behind # stays in the browser; the page takes the token from there and shows itself.
+    place exporter "http://$exporter/#token=$(setting NODE_TOKEN "")"
     place Prometheus "http://$prometheus/alerts"
     if [ -n "$grafana" ]; then
         place Grafana "http://$grafana/"
