@@ -93,6 +93,23 @@ async fn run(arguments: &Arguments, screen: &Screen) -> anyhow::Result<bool> {
     }
 }
 
+/// Does what shows in the lab's figures, between two marks in its event log. Without the marks it is done all the same.
+async fn marked<T>(
+    kind: &str,
+    what: &str,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let mark = async |when| {
+        if let Err(error) = lab::event(kind, &format!("{what} {when}")).await {
+            output::complain(&error);
+        }
+    };
+    mark("begins").await;
+    let done = work.await;
+    mark("ends").await;
+    done
+}
+
 /// A file to write results to, checked before the work begins.
 fn writable(file: &PathBuf) -> anyhow::Result<()> {
     use anyhow::Context;

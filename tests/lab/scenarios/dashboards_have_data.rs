@@ -1,13 +1,11 @@
 //! Every query of every dashboard gives data while the lab works, with its variables as Grafana would resolve them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use lab::Prometheus;
-use lab::dashboards::{Dashboard, root};
-use tokio::process::Command;
+use lab::dashboards::Dashboard;
 
 use crate::house::events_folder;
 use crate::stage::{Lamp, Stage, eventually};
@@ -16,7 +14,7 @@ use crate::stage::{Lamp, Stage, eventually};
 const DATA: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(stage: Stage) -> Result<()> {
-    write_event(&events_folder(&stage.lab.project)).await?;
+    lab::event_in(&events_folder(&stage.lab.project), "workload", "one lamp").await?;
     let prometheus = stage.watched().await?;
     let lamp = stage.new_lamp().await?;
     tokio::select! {
@@ -70,14 +68,4 @@ async fn work(stage: &Stage, lamp: &Lamp) -> Result<()> {
             tokio::time::sleep(Duration::from_millis(700)).await;
         }
     }
-}
-
-async fn write_event(folder: &Path) -> Result<()> {
-    let status = Command::new(root().join("scripts/event.sh"))
-        .args(["workload", "one lamp"])
-        .env("EVENTS_FOLDER", folder)
-        .status()
-        .await?;
-    ensure!(status.success(), "event.sh failed");
-    Ok(())
 }

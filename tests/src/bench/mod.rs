@@ -50,6 +50,10 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
     if let Some(file) = &options.json {
         crate::writable(file)?;
     }
+    crate::marked("bench", "lamp", measure(lab, screen, options)).await
+}
+
+async fn measure(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
     screen.line(&format!("nodes at rest, for {} s", options.idle_seconds));
     let idle = idle::watch(&lab.docker(), Duration::from_secs(options.idle_seconds)).await?;
     screen.line(&format!("{} changes on each of four paths", options.changes));

@@ -42,10 +42,14 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
     ensure!(options.minutes >= MINUTES_MIN, "--minutes: at least {MINUTES_MIN}");
-    let begin = Instant::now();
     std::fs::create_dir_all(options.out.join("latency"))
         .with_context(|| format!("cannot write to {}", options.out.display()))?;
     crate::writable(&options.out.join("LATENCY.md"))?;
+    crate::marked("bench", "latency", produce(lab, screen, options)).await
+}
+
+async fn produce(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
+    let begin = Instant::now();
     let machine = machine::describe(lab, &lab.pbx(&lab::SERVERS[0]).await?.ami).await?;
     let watching = stop_watching(lab).await?;
     screen.line("two more servers for the direct way, and the lamps of all");

@@ -29,6 +29,10 @@ pub(crate) struct Options {
 /// Ends by itself, or on Ctrl-C; then all devices are idle again and forgotten.
 pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
     let settings = Settings::parse(&options.settings)?;
+    crate::marked("load", &settings.to_string(), offices(lab, screen, settings)).await
+}
+
+async fn offices(lab: &Lab, screen: &Screen, settings: Settings) -> Result<bool> {
     let pbxes = lab.pbxes().await?;
     let mut drains = tokio::task::JoinSet::new();
     for pbx in &pbxes {

@@ -1,5 +1,7 @@
 //! `rate=100 devices=1000 minutes=1 calls=3`: what to do, as a user writes it.
 
+use std::fmt;
+
 use anyhow::{Context, Result, bail, ensure};
 
 /// How much work for how long.
@@ -16,6 +18,14 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { rate: 100.0, devices: 1000, minutes: 1.0, calls: 3.0 }
+    }
+}
+
+/// As it would be written.
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rate, devices, minutes, calls } = self;
+        write!(f, "rate={rate} devices={devices} minutes={minutes} calls={calls}")
     }
 }
 
@@ -57,6 +67,7 @@ mod tests {
         assert_eq!(parse("").unwrap(), Settings::default());
         let settings = parse("devices=20 rate=0.5").unwrap();
         assert_eq!((settings.rate, settings.devices, settings.minutes), (0.5, 20, 1.0));
+        assert_eq!(parse(&settings.to_string()).unwrap(), settings);
     }
 
     #[test]
