@@ -1,8 +1,8 @@
 //! Canaries: a device of our own at each server, toggled at a steady rate, so that there are figures while nobody calls.
 //!
 //! Each has its schedule, and is measured from when it should have been sent: what holds the exporter up counts. A lost
-//! one is looked into: what was seen of it says where it stopped, or else the stamps of the nodes on its way. A stamp is
-//! a node's own time, so their clocks and ours must agree within [`CLOCKS_APART_MAX`].
+//! one is looked into: what was seen of it says where it stopped, or else the stamps of the nodes on its way. A node tells
+//! how old each stamp is, so no clock of any machine has to be right.
 
 use crate::hop::{self, Hop, Passed, Route};
 use crate::place::{NodeId, Place, ServerId};
@@ -14,8 +14,8 @@ use std::time::Duration;
 
 /// Begins the name of every canary; nodes keep stamps of devices that are named so.
 pub(crate) const PREFIX: &str = "Custom:asterism-canary-";
-/// A stamp that is so much older than a canary is still of it.
-pub(crate) const CLOCKS_APART_MAX: Duration = Duration::from_millis(200);
+/// A stamp that seems so much older than a canary is still of it: when the node told its age is known that well.
+const STAMP_ERROR_MAX: Duration = Duration::from_millis(200);
 /// How long stamps are waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Lost canaries that are being looked into; of more the hop is unknown.
@@ -41,8 +41,8 @@ pub(crate) struct Stamp {
     pub(crate) hop: String,
     /// What was passed on.
     pub(crate) state: String,
-    /// When, since the epoch, by the node's clock.
-    pub(crate) unix: Duration,
+    /// When, by our clock.
+    pub(crate) at: Duration,
 }
 
 /// A canary that was not seen where it should have been.
@@ -53,8 +53,8 @@ pub(crate) struct Loss {
     pub(crate) reached: Reached,
     pub(crate) route: Route,
     pub(crate) state: DeviceState,
-    /// When it should have been sent, since the epoch by our clock.
-    pub(crate) unix: Duration,
+    /// When it should have been sent.
+    pub(crate) at: Duration,
 }
 
 /// The canaries of all servers.
@@ -187,12 +187,12 @@ impl Canaries {
 /// A stamp is of this canary when it has its state and was made before the next canary with that state. Where a node
 /// has forgotten what was then, one of a later canary will do.
 fn passed(stamps: &[Stamp], loss: &Loss, period: Duration) -> Passed {
-    let begin = loss.unix.saturating_sub(CLOCKS_APART_MAX);
-    let knows = stamps.iter().any(|stamp| stamp.unix < begin);
+    let begin = loss.at.saturating_sub(STAMP_ERROR_MAX);
+    let knows = stamps.iter().any(|stamp| stamp.at < begin);
     let end = if knows { begin + period * 2 } else { Duration::MAX };
     let its = |stamp: &&Stamp| {
         let is_state = !knows || stamp.state == loss.state.as_str();
-        is_state && (begin..end).contains(&stamp.unix)
+        is_state && (begin..end).contains(&stamp.at)
     };
     let has = |hop: &str| stamps.iter().filter(its).any(|stamp| stamp.hop == hop);
     Passed { received: has("received"), sent: has("sent_group"), heard: has("heard_group") }
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_a_little_behind_changes_nothing() {
+    fn a_stamp_whose_age_is_told_a_little_wrong_is_still_of_its_canary() {
         let mut core = canaries();
         core.lost(loss(None, Some(NodeId(1)), 1_000), ms(11_000));
         core.answered(NodeId(1), ORIGIN, Some(&[stamp("heard_group", 850)]));
@@ -308,14 +308,14 @@ mod tests {
         Canaries::new(["a", "b"].into_iter(), ms(1_000), ms(0))
     }
 
-    fn loss(origin: Option<NodeId>, target: Option<NodeId>, unix: u64) -> Loss {
+    fn loss(origin: Option<NodeId>, target: Option<NodeId>, at: u64) -> Loss {
         Loss {
             origin: ORIGIN,
             place: Place { server: TARGET, at: At::Ami },
             reached: Reached { origin: true, ami: false, hint: false },
             route: Route { origin, target },
             state: InUse,
-            unix: ms(unix),
+            at: ms(at),
         }
     }
 
@@ -343,8 +343,8 @@ mod tests {
             .collect()
     }
 
-    fn stamp(hop: &str, unix: u64) -> Stamp {
-        Stamp { hop: hop.to_owned(), state: "INUSE".to_owned(), unix: ms(unix) }
+    fn stamp(hop: &str, at: u64) -> Stamp {
+        Stamp { hop: hop.to_owned(), state: "INUSE".to_owned(), at: ms(at) }
     }
 
     fn ms(milliseconds: u64) -> Duration {

@@ -20,18 +20,68 @@ use tokio::sync::mpsc;
 /// What a collector reports. `at` is when the bytes were read.
 #[derive(Debug)]
 pub(crate) enum Input {
-    ListBegan { server: ServerId },
-    DeviceState { server: ServerId, device: String, state: DeviceState, listed: bool, at: Duration },
-    Hint { server: ServerId, exten: String, devices: String, status: HintStatus, listed: bool, at: Duration },
-    ListEnded { server: ServerId },
-    ServerGone { server: ServerId },
-    Lamp { server: ServerId, exten: String, state: LampState, first: bool, at: Duration },
-    LampGone { server: ServerId, exten: String },
-    Node { node: NodeId, status: Option<nodes::Status> },
-    Stamps { node: NodeId, server: ServerId, stamps: Option<Vec<Stamp>> },
-    Corosync { figures: Option<CorosyncFigures> },
-    Source { collector: Collector, target: String, answer: Answer },
-    Dropped { reason: Dropped, count: u64 },
+    ListBegan {
+        server: ServerId,
+    },
+    DeviceState {
+        server: ServerId,
+        device: String,
+        state: DeviceState,
+        listed: bool,
+        at: Duration,
+    },
+    Hint {
+        server: ServerId,
+        exten: String,
+        devices: String,
+        status: HintStatus,
+        listed: bool,
+        at: Duration,
+    },
+    ListEnded {
+        server: ServerId,
+    },
+    ServerGone {
+        server: ServerId,
+    },
+    Lamp {
+        server: ServerId,
+        exten: String,
+        state: LampState,
+        first: bool,
+        at: Duration,
+    },
+    LampGone {
+        server: ServerId,
+        exten: String,
+    },
+    Node {
+        node: NodeId,
+        status: Option<nodes::Status>,
+    },
+    /// What a node's wall clock showed `at` that time.
+    NodeClock {
+        node: NodeId,
+        unix: Duration,
+        at: Duration,
+    },
+    Stamps {
+        node: NodeId,
+        server: ServerId,
+        stamps: Option<Vec<Stamp>>,
+    },
+    Corosync {
+        figures: Option<CorosyncFigures>,
+    },
+    Source {
+        collector: Collector,
+        target: String,
+        answer: Answer,
+    },
+    Dropped {
+        reason: Dropped,
+        count: u64,
+    },
 }
 
 /// Where collectors report to. It is bounded: who reports too fast waits, and what it reads waits in the kernel.

@@ -2,6 +2,7 @@
 //! is answered. Nothing else holds state.
 
 use crate::clock::Clock;
+use crate::clocks::{Clocks, Owner};
 use crate::collect::asterisk::{Asterisk, Set};
 use crate::collect::lamps::Lamps;
 use crate::collect::nodes::{Ask, Node, Status};
@@ -9,13 +10,13 @@ use crate::collect::{self, Input, Inputs};
 use crate::config::Config;
 use crate::hop::Hop;
 use crate::http::Query;
-use crate::metrics::{CorosyncFigures, Metrics, Names};
+use crate::metrics::{self, CorosyncFigures, Metrics, Names};
 use crate::place::{NodeId, ServerId};
 use crate::propagation::Kind;
 use crate::samples::{Samples, Way};
 use crate::sources::{Answer, Collector, Sources};
 use crate::view;
-use crate::watch::{Dropped, Effect, Now, ServerConfig, Watch};
+use crate::watch::{Dropped, Effect, ServerConfig, Watch};
 use presence::DeviceState;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -52,6 +53,7 @@ pub(crate) struct Driver {
     pub(crate) losses: BTreeMap<(ServerId, ServerId, Hop), Losses>,
     pub(crate) sources: Sources,
     pub(crate) nodes: Vec<Option<Status>>,
+    pub(crate) clocks: Clocks,
     pub(crate) corosync: Option<CorosyncFigures>,
     corosync_heard_at: Duration,
     /// What the canaries were told last, to leave them dark.
@@ -73,9 +75,7 @@ impl Driver {
             .iter()
             .map(|server| ServerConfig { name: &server.name, node: server.node.map(NodeId) })
             .collect();
-        let names = config.servers.iter().map(|server| server.name.clone()).collect();
-        let metrics =
-            Metrics::new(Names { site: config.site.clone(), servers: names }, config.canary_period.is_some());
+        let metrics = Metrics::new(names(&config), config.canary_period.is_some());
         let watch = Watch::new(&servers, config.canary_period, clock.now());
         let mut driver = Self {
             clock,
@@ -85,6 +85,7 @@ impl Driver {
             losses: BTreeMap::new(),
             sources: Sources::default(),
             nodes: vec![None; config.nodes.len()],
+            clocks: Clocks::default(),
             corosync: None,
             corosync_heard_at: Duration::ZERO,
             canaries: config.servers.iter().map(|_| None).collect(),
@@ -163,6 +164,7 @@ impl Driver {
             Input::Lamp { server, exten, state, first, at } => watch.lamp(server, &exten, state, first, at),
             Input::LampGone { server, exten } => watch.lamp_gone(server, &exten, now),
             Input::Node { node, status } => self.nodes[node.0] = status,
+            Input::NodeClock { node, unix, at } => self.clock_showed(Owner::Node(node), unix, at),
             Input::Stamps { node, server, stamps } => watch.stamps(node, server, stamps.as_deref()),
             Input::Corosync { figures } => {
                 self.corosync = figures;
@@ -170,6 +172,23 @@ impl Driver {
             }
             Input::Source { collector, target, answer } => self.source(collector, &target, answer, now),
             Input::Dropped { reason, count } => self.dropped(reason, count),
+        }
+    }
+
+    /// A clock that was set is counted and said in the log.
+    fn clock_showed(&mut self, owner: Owner, unix: Duration, at: Duration) {
+        if let Some(by_s) = self.clocks.saw(owner, unix, at) {
+            let clock = self.owner_name(owner);
+            self.metrics.clock_jumped(clock);
+            tracing::warn!(clock, "the wall clock was set by {by_s:+.1} s");
+        }
+    }
+
+    /// The label of whose clock it is.
+    pub(crate) fn owner_name(&self, owner: Owner) -> &str {
+        match owner {
+            Owner::Own => metrics::OWN_CLOCK,
+            Owner::Node(node) => &self.config.nodes[node.0].name,
         }
     }
 
@@ -190,17 +209,16 @@ impl Driver {
 
     /// Does what the watch decides.
     fn settle(&mut self) {
-        let now = Now { mono: self.clock.now(), unix: self.clock.unix() };
+        let now = self.clock.now();
+        self.clock_showed(Owner::Own, self.clock.unix(), now);
         self.watch.handle_timeout(now);
         while let Some(effect) = self.watch.poll_effect() {
-            self.execute(effect, now.mono);
+            self.execute(effect, now);
         }
-        if self.config.corosync
-            && now.mono.saturating_sub(self.corosync_heard_at) > collect::corosync::SILENCE
-        {
+        if self.config.corosync && now.saturating_sub(self.corosync_heard_at) > collect::corosync::SILENCE {
             self.corosync = None;
             let why = format!("no answer for more than {} s", collect::corosync::SILENCE.as_secs());
-            self.source(Collector::Corosync, collect::corosync::TARGET, Answer::Badly(why), now.mono);
+            self.source(Collector::Corosync, collect::corosync::TARGET, Answer::Badly(why), now);
         }
     }
 
@@ -272,6 +290,11 @@ impl Driver {
         for (config, status) in self.config.nodes.iter().zip(&self.nodes) {
             self.metrics.node(&config.name, status.as_ref().is_some_and(|status| status.ready));
         }
+        for (node, config) in self.config.nodes.iter().enumerate() {
+            if let Some(ahead_s) = self.clocks.ahead_s(Owner::Node(NodeId(node))) {
+                self.metrics.node_clock(&config.name, ahead_s);
+            }
+        }
         self.metrics.corosync(self.corosync.as_ref());
         for (collector, target, ok, took) in self.sources.each() {
             self.metrics.source(collector.as_str(), target, ok, took);
@@ -289,5 +312,13 @@ impl Driver {
         if any {
             tokio::time::sleep(FAREWELL).await;
         }
+    }
+}
+
+fn names(config: &Config) -> Names {
+    Names {
+        site: config.site.clone(),
+        servers: config.servers.iter().map(|server| server.name.clone()).collect(),
+        nodes: config.nodes.iter().map(|node| node.name.clone()).collect(),
     }
 }

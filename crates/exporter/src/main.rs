@@ -3,6 +3,7 @@
 
 mod canary;
 mod clock;
+mod clocks;
 mod collect;
 mod config;
 mod disagreement;

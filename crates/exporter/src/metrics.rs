@@ -13,7 +13,8 @@ use crate::place::{At, Place, ServerId};
 use crate::propagation::{Change, Fate, Kind};
 use crate::watch::{Dropped, Effect};
 use labels::{
-    FateLabels, HopLabels, NodeLabels, OriginLabels, PairLabels, ReasonLabels, ServerLabels, SourceLabels,
+    ClockLabels, FateLabels, HopLabels, NodeLabels, OriginLabels, PairLabels, ReasonLabels, ServerLabels,
+    SourceLabels,
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
@@ -29,6 +30,9 @@ const BUCKETS_S: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// OpenMetrics allows 128 characters for all of an exemplar; a canary's number needs the rest.
 const EXEMPLAR_DEVICE_CHARS_MAX: usize = 90;
+
+/// The label of this machine's clock.
+pub(crate) const OWN_CLOCK: &str = "exporter";
 
 /// The device and, for a canary, its number.
 type Exemplar = Vec<(&'static str, String)>;
@@ -49,6 +53,8 @@ pub(crate) struct Metrics {
     server_devices: Family<ServerLabels, Gauge>,
     lamps_subscribed: Family<ServerLabels, Gauge>,
     node_ready: Family<NodeLabels, Gauge>,
+    node_clock: Family<NodeLabels, Seconds>,
+    clock_jumps: Family<ClockLabels, Counter>,
     corosync: corosync::CorosyncMetrics,
     scrape_success: Family<SourceLabels, Gauge>,
     scrape_duration: Family<SourceLabels, Seconds>,
@@ -63,13 +69,8 @@ impl Metrics {
         let r = registry.sub_registry_with_prefix("asterism");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         r.register("build", "The version of this exporter", version);
-        let latency: fn() -> Latency = || Latency::new(BUCKETS_S.into_iter());
-        let propagation = Family::new_with_constructor(latency);
-        let help =
-            "Time from the origin of a change until it was seen at the target, in its AMI or at a lamp";
-        r.register("propagation_seconds", help, propagation.clone());
         let metrics = Self {
-            propagation,
+            propagation: propagation(r),
             missed: add(
                 r,
                 "propagation_missed",
@@ -99,6 +100,16 @@ impl Metrics {
             server_devices: add(r, "server_devices", "Devices that a server has a state of"),
             lamps_subscribed: add(r, "lamps_subscribed", "Lamps of a server that are watched and told"),
             node_ready: add(r, "node_ready", "Whether a node says that it is ready (1) or not (0)"),
+            node_clock: add(
+                r,
+                "node_clock_ahead_seconds",
+                "How far the wall clock of a node's machine is ahead of the exporter's",
+            ),
+            clock_jumps: add(
+                r,
+                "exporter_clock_jumps",
+                "Times a wall clock was set, the exporter's own or a node's, as far as was noticed",
+            ),
             corosync: corosync::CorosyncMetrics::new(r),
             scrape_success: add(
                 r,
@@ -125,6 +136,9 @@ impl Metrics {
     fn begin(&self, canaries: bool) {
         for reason in Dropped::ALL {
             drop(self.dropped.get_or_create(&ReasonLabels { reason: reason.as_str() }));
+        }
+        for clock in self.names.nodes.iter().map(String::as_str).chain([OWN_CLOCK]) {
+            drop(self.clock_jumps.get_or_create(&ClockLabels { clock: clock.to_owned() }));
         }
         for origin in self.names.servers.iter().filter(|_| canaries) {
             drop(self.canary_sent.get_or_create(&OriginLabels { origin: origin.clone() }));
@@ -196,6 +210,16 @@ impl Metrics {
         self.node_ready.get_or_create(&NodeLabels { node: name.to_owned() }).set(ready.into());
     }
 
+    /// How far a node's clock is ahead.
+    pub(crate) fn node_clock(&self, name: &str, ahead_s: f64) {
+        self.node_clock.get_or_create(&NodeLabels { node: name.to_owned() }).set(ahead_s);
+    }
+
+    /// The wall clock of a node, or our own, was set.
+    pub(crate) fn clock_jumped(&self, clock: &str) {
+        self.clock_jumps.get_or_create(&ClockLabels { clock: clock.to_owned() }).inc();
+    }
+
     /// What corosync says; nothing where it says nothing.
     pub(crate) fn corosync(&self, figures: Option<&CorosyncFigures>) {
         self.corosync.set(figures);
@@ -251,6 +275,14 @@ fn exemplar(change: &Change) -> Exemplar {
         Kind::Passive => None,
     };
     std::iter::once(("device", device)).chain(number).collect()
+}
+
+fn propagation(registry: &mut Registry) -> Family<PairLabels, Latency, fn() -> Latency> {
+    let latency: fn() -> Latency = || Latency::new(BUCKETS_S.into_iter());
+    let propagation = Family::new_with_constructor(latency);
+    let help = "Time from the origin of a change until it was seen at the target, in its AMI or at a lamp";
+    registry.register("propagation_seconds", help, propagation.clone());
+    propagation
 }
 
 /// Registers a metric under its name; counters get `_total` when they are encoded.

@@ -1,5 +1,6 @@
 //! What the exporter knows, as the JSON that the page, operators and tests read. Field names are stable.
 
+use crate::clocks::{self, Owner, Wall};
 use crate::collect::nodes;
 use crate::driver::Driver;
 use crate::metrics::{self, CorosyncFigures};
@@ -37,12 +38,38 @@ pub(crate) struct Readiness {
 struct ReadinessView<'a> {
     ready: bool,
     sources: Vec<SourceView<'a>>,
+    clocks: Vec<ClockView<'a>>,
+}
+
+/// The wall clock of the exporter or of a node.
+#[derive(Serialize)]
+struct ClockView<'a> {
+    clock: &'a str,
+    /// How far it is ahead of the exporter's.
+    ahead_s: f64,
+    /// How often it was set.
+    jumps: u64,
+    /// By how much it was set last, and how long ago; `null` if it was not.
+    last_by_s: Option<f64>,
+    last_s: Option<f64>,
 }
 
 pub(crate) fn readiness(driver: &Driver) -> Readiness {
     let ready = driver.sources.all_asked();
     let sources = driver.sources.views(driver.clock.now());
-    Readiness { ready, body: json(&ReadinessView { ready, sources }) }
+    Readiness { ready, body: json(&ReadinessView { ready, sources, clocks: clock_views(driver) }) }
+}
+
+fn clock_views(driver: &Driver) -> Vec<ClockView<'_>> {
+    let now = driver.clock.now();
+    let view = |(owner, wall): (Owner, &Wall)| ClockView {
+        clock: driver.owner_name(owner),
+        ahead_s: driver.clocks.ahead_s(owner).unwrap_or_default(),
+        jumps: wall.jumps,
+        last_by_s: wall.last.map(|(_, by_s)| by_s),
+        last_s: wall.last.map(|(at, _)| now.saturating_sub(at).as_secs_f64()),
+    };
+    driver.clocks.all().map(view).collect()
 }
 
 /// `GET /v1/disagreements`.
@@ -192,6 +219,9 @@ struct SourcesView<'a> {
     nodes: Vec<NodeView<'a>>,
     /// `null` when it is not asked or does not answer.
     corosync: Option<&'a CorosyncFigures>,
+    clocks: Vec<ClockView<'a>>,
+    /// A clock that is so many seconds ahead or behind is wrong.
+    apart_s: f64,
 }
 
 #[derive(Serialize)]
@@ -235,6 +265,8 @@ pub(crate) fn sources(driver: &Driver) -> Json {
         servers: servers.collect(),
         nodes: nodes.collect(),
         corosync: driver.corosync.as_ref(),
+        clocks: clock_views(driver),
+        apart_s: clocks::APART_S,
     })
 }
 

@@ -18,15 +18,6 @@ const TIMER_LATENESS_MAX: Duration = Duration::from_millis(5);
 /// Hints of one server that are known.
 const HINTS_MAX: usize = DEVICES_MAX;
 
-/// The time, twice: for spans, and to compare with the stamps of nodes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Now {
-    /// Since the exporter's start; never jumps.
-    pub(crate) mono: Duration,
-    /// Since the epoch.
-    pub(crate) unix: Duration,
-}
-
 /// What is to be done or to be counted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
@@ -244,8 +235,8 @@ impl Watch {
     }
 
     /// Does what is due and passes on what was found. To be called after each input, too.
-    pub(crate) fn handle_timeout(&mut self, now: Now) {
-        self.propagation.handle_timeout(now.mono);
+    pub(crate) fn handle_timeout(&mut self, now: Duration) {
+        self.propagation.handle_timeout(now);
         while let Some(finding) = self.propagation.poll_finding() {
             self.find(finding, now);
         }
@@ -255,7 +246,7 @@ impl Watch {
             Some(Look::Device(state)) => Some(state),
             Some(Look::Hint(_) | Look::Lamp(_)) | None => None,
         };
-        canaries.handle_timeout(now.mono, ready, shows);
+        canaries.handle_timeout(now, ready, shows);
         while let Some(output) = self.canaries.as_mut().and_then(Canaries::poll_output) {
             self.release(output, now);
         }
@@ -353,7 +344,7 @@ impl Watch {
         self.judge(device, now);
     }
 
-    fn find(&mut self, finding: Finding, now: Now) {
+    fn find(&mut self, finding: Finding, now: Duration) {
         match finding {
             Finding::Seen { place: Place { at: At::Hint, .. }, .. }
             | Finding::Missed { place: Place { at: At::Hint, .. }, .. } => {}
@@ -369,20 +360,19 @@ impl Watch {
                         origin: self.servers[origin.0].node,
                         target: self.servers[place.server.0].node,
                     };
-                    let unix = now.unix.saturating_sub(now.mono.saturating_sub(change.at));
-                    let state = change.state;
-                    canaries.lost(Loss { origin, place, reached, route, state, unix }, now.mono);
+                    let Change { state, at, .. } = change;
+                    canaries.lost(Loss { origin, place, reached, route, state, at }, now);
                 }
                 self.effects.push_back(Effect::Missed { change, place, fate });
             }
         }
     }
 
-    fn release(&mut self, output: canary::Output, now: Now) {
+    fn release(&mut self, output: canary::Output, now: Duration) {
         match output {
             canary::Output::Send { server, device, number, state, intended } => {
-                let is_late = now.mono.saturating_sub(intended) > TIMER_LATENESS_MAX;
-                let at = if is_late { intended } else { now.mono };
+                let is_late = now.saturating_sub(intended) > TIMER_LATENESS_MAX;
+                let at = if is_late { intended } else { now };
                 let kind = Kind::Canary(number);
                 self.begin(Change { device: device.clone(), state, origin: server, kind, at }, |_| true);
                 self.effects.push_back(Effect::Set { server, device, state });

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 #[test]
 fn one_broken_source_hides_no_other() {
@@ -85,6 +85,29 @@ fn a_server_that_floods_with_junk_is_counted_and_hides_no_other() {
     );
 }
 
+#[test]
+fn a_clock_that_is_set_is_counted_and_named() {
+    let site = Site::default();
+    let a = site.server(Manner::Well);
+    let node = node_whose_clock_is_set();
+    let http = free_address();
+    let config = format!(
+        "site = \"test\"\n[http]\nlisten = \"{http}\"\n[[server]]\nname = \"a\"\nami = \"{a}\"\nuser = \"u\"\n\
+         secret = \"s\"\n[[node]]\nname = \"n\"\nurl = \"http://{node}\"\n"
+    );
+    let _exporter = Exporter::start("clock.toml", &config);
+    let jumps = "asterism_exporter_clock_jumps_total";
+    let metrics =
+        wait_for(http, "/metrics", |metrics| metrics.contains(&format!("{jumps}{{clock=\"n\"}} 1\n")));
+    assert!(metrics.contains(&format!("{jumps}{{clock=\"exporter\"}} 0\n")), "{metrics}");
+    assert!(metrics.contains("asterism_node_clock_ahead_seconds{node=\"n\"} 3"), "{metrics}");
+    // What the page shows, and what a probe is told.
+    for path in ["/v1/sources", "/readyz"] {
+        let told = get(http, path);
+        assert!(told.contains("\"clock\":\"n\",\"jumps\":1,\"last_by_s\":3"), "{told}");
+    }
+}
+
 /// How a server behaves.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
@@ -157,6 +180,31 @@ impl Site {
             drop(connection.write_all(event.as_bytes()));
         }
     }
+}
+
+/// A node that answers its second question and all later ones by a clock that is an hour ahead.
+fn node_whose_clock_is_set() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut asked = 0;
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let question = lines.next().unwrap_or_default();
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            let body = if question.contains("/readyz") {
+                asked += 1;
+                let ahead = Duration::from_secs(if asked > 1 { 3_600 } else { 0 });
+                let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + ahead;
+                format!("{{\"ready\":true,\"synced\":true,\"unix_us\":{}}}", unix.as_micros())
+            } else {
+                "{\"members\":[]}".to_owned()
+            };
+            let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+            drop(stream.write_all((head + &body).as_bytes()));
+        }
+    });
+    address
 }
 
 /// A running exporter, ended with the test.

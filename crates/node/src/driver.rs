@@ -215,7 +215,7 @@ impl Driver {
             }
             Query::States(reply) => reply.send(view::states(&self.node)).is_ok(),
             Query::Device(device, reply) => reply.send(view::device(&self.node, &device)).is_ok(),
-            Query::Stamps(device, reply) => reply.send(self.trail.stamps(&device)).is_ok(),
+            Query::Stamps(device, reply) => reply.send(self.trail.stamps(self.now(), &device)).is_ok(),
             Query::Ping(reply) => {
                 self.node.ping();
                 reply.send(()).is_ok()

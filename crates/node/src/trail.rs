@@ -31,8 +31,12 @@ pub(crate) struct Stamp {
     hop: String,
     eid: String,
     state: &'static str,
-    /// Microseconds since 1970, by this machine's clock.
+    /// Microseconds since 1970, by this machine's clock as it was when the node started.
     unix_us: u64,
+    /// Microseconds that have passed since, whatever was done to the clock.
+    age_us: u64,
+    #[serde(skip)]
+    at: Duration,
 }
 
 impl Trail {
@@ -104,10 +108,10 @@ impl Trail {
     }
 
     /// The latest hops of a canary, oldest first.
-    pub(crate) fn stamps(&self, device: &str) -> Vec<Stamp> {
+    pub(crate) fn stamps(&self, now: Duration, device: &str) -> Vec<Stamp> {
         let device = Device::new(device).ok();
-        let stamps = device.and_then(|device| self.canaries.get(&device));
-        stamps.into_iter().flatten().cloned().collect()
+        let stamps = device.and_then(|device| self.canaries.get(&device)).into_iter().flatten();
+        stamps.map(|stamp| Stamp { age_us: micros(now.saturating_sub(stamp.at)), ..stamp.clone() }).collect()
     }
 
     fn stamp(&mut self, at: Duration, hop: &str, eid: Eid, change: &Change) {
@@ -123,9 +127,15 @@ impl Trail {
             hop: hop.to_owned(),
             eid: eid.to_string(),
             state: state.as_str(),
-            unix_us: u64::try_from((self.epoch + at).as_micros()).unwrap_or(u64::MAX),
+            unix_us: micros(self.epoch + at),
+            age_us: 0,
+            at,
         });
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn canary(change: &Change) -> Option<(&Device, DeviceState)> {
@@ -166,10 +176,13 @@ mod tests {
             trail.publishing(AT, ServerId(0), EID, change);
             trail.published(AT * 3, ServerId(0), true, &names, &metrics);
         }
-        let hops: Vec<_> =
-            trail.stamps("Custom:asterism-canary-a").into_iter().map(|stamp| stamp.hop).collect();
-        assert_eq!(hops, ["received", "sent_group", "heard_group", "published:pbx"]);
-        assert!(trail.stamps("Custom:lamp").is_empty());
+        let stamps = trail.stamps(AT * 4, "Custom:asterism-canary-a");
+        let told: Vec<_> = stamps.iter().map(|stamp| (stamp.hop.as_str(), stamp.age_us)).collect();
+        assert_eq!(
+            told,
+            [("received", 28_000), ("sent_group", 21_000), ("heard_group", 14_000), ("published:pbx", 7_000)]
+        );
+        assert!(trail.stamps(AT * 4, "Custom:lamp").is_empty());
         assert!(trail.on_bus.is_empty());
     }
 

@@ -3,6 +3,7 @@
 use crate::trail::Stamp;
 use presence::{Device, Node};
 use serde::Serialize;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `GET /readyz`.
 #[derive(Serialize)]
@@ -11,6 +12,8 @@ pub(crate) struct Readiness {
     pub(crate) ready: bool,
     in_group: bool,
     synced: bool,
+    /// Microseconds since 1970, by this machine's clock.
+    unix_us: u64,
 }
 
 /// `GET /v1/members`.
@@ -86,7 +89,10 @@ pub(crate) struct Stamps {
 pub(crate) fn readiness(node: &Node, clustered: bool) -> Readiness {
     let in_group = node.membership().me().is_some();
     let synced = node.synced();
-    Readiness { ready: !clustered || in_group && synced, in_group, synced }
+    // A clock before 1970 is wrong anyway.
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_us = u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX);
+    Readiness { ready: !clustered || in_group && synced, in_group, synced, unix_us }
 }
 
 pub(crate) fn members(node: &Node, group: Option<&str>) -> Members {

@@ -3,6 +3,7 @@
 use super::{Ending, Input, Inputs, http, report};
 use crate::canary::Stamp;
 use crate::clock::Clock;
+use crate::clocks;
 use crate::config;
 use crate::place::{NodeId, ServerId};
 use crate::sources::{Answer, Collector};
@@ -35,6 +36,7 @@ pub(crate) struct Member {
 struct Readiness {
     ready: bool,
     synced: bool,
+    unix_us: u64,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +53,7 @@ struct Stamps {
 struct RawStamp {
     hop: String,
     state: String,
-    unix_us: u64,
+    age_us: u64,
 }
 
 /// Asks a node for its stamps of a server's canary.
@@ -102,22 +104,31 @@ impl Node {
 
     async fn status(&self) -> Result<Status, String> {
         // A node that is not ready says so with 503.
-        let Readiness { ready, synced } = self.ask("/readyz", &[200, 503]).await?;
+        let asked = self.clock.now();
+        let Readiness { ready, synced, unix_us } = self.ask("/readyz", &[200, 503]).await?;
+        let half = (self.clock.now() - asked) / 2;
+        if half <= clocks::ERROR_MAX {
+            let unix = Duration::from_micros(unix_us);
+            let input = Input::NodeClock { node: self.node, unix, at: asked + half };
+            report(&self.inputs, input).await.map_err(|ending| ending.to_string())?;
+        }
         let Members { members } = self.ask("/v1/members", &[200]).await?;
         Ok(Status { ready, synced, members })
     }
 
     async fn stamps(&self, ask: Ask) -> Result<(), Ending> {
         let Ask { server, device } = ask;
+        let asked = self.clock.now();
         let answer = self.ask::<Stamps>(&format!("/v1/stamps/{device}"), &[200]).await;
         if let Err(why) = &answer {
             tracing::debug!(node = self.config.name, "no stamps of {device}: {why}");
         }
         let stamps = answer.ok().map(|answer| {
+            let told = asked + (self.clock.now() - asked) / 2;
             let stamp = |raw: RawStamp| Stamp {
                 hop: raw.hop,
                 state: raw.state,
-                unix: Duration::from_micros(raw.unix_us),
+                at: told.saturating_sub(Duration::from_micros(raw.age_us)),
             };
             answer.stamps.into_iter().map(stamp).collect()
         });
@@ -144,19 +155,18 @@ mod tests {
 
     #[test]
     fn what_nodes_say_is_read() {
-        let readiness: Readiness =
-            serde_json::from_str(r#"{"ready":false,"in_group":true,"synced":false}"#).unwrap();
+        let readiness: Readiness = serde_json::from_str(
+            r#"{"ready":false,"in_group":true,"synced":false,"unix_us":1700000000000001}"#,
+        )
+        .unwrap();
         assert!(!readiness.ready && !readiness.synced);
         let members = r#"{"group":"asterisk","joined":true,"synced":true,"me":{"nodeid":21,"pid":7},
             "members":[{"nodeid":1,"pid":9,"eids":["02:00:00:00:01:01"],"address":null,"me":false}]}"#;
         let members: Members = serde_json::from_str(members).unwrap();
         assert_eq!(members.members[0].nodeid, 1);
         let stamps = r#"{"device":"Custom:asterism-canary-a","stamps":[{"hop":"published:b",
-            "eid":"02:00:00:00:01:01","state":"INUSE","unix_us":1700000000000001}]}"#;
+            "eid":"02:00:00:00:01:01","state":"INUSE","unix_us":1700000000000001,"age_us":1250}]}"#;
         let stamps: Stamps = serde_json::from_str(stamps).unwrap();
-        assert_eq!(
-            (stamps.stamps[0].hop.as_str(), stamps.stamps[0].unix_us),
-            ("published:b", 1_700_000_000_000_001)
-        );
+        assert_eq!((stamps.stamps[0].hop.as_str(), stamps.stamps[0].age_us), ("published:b", 1_250));
     }
 }

@@ -3,11 +3,12 @@
 use crate::place::ServerId;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 
-/// What stands in labels for servers, and the site.
+/// What stands in labels for servers and nodes, and the site.
 #[derive(Clone, Debug)]
 pub(crate) struct Names {
     pub(crate) site: String,
     pub(crate) servers: Vec<String>,
+    pub(crate) nodes: Vec<String>,
 }
 
 impl Names {
@@ -53,6 +54,11 @@ pub(super) struct ServerLabels {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(super) struct NodeLabels {
     pub(super) node: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(super) struct ClockLabels {
+    pub(super) clock: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]

@@ -36,7 +36,8 @@ fn an_exemplar_stays_within_the_bounds_of_openmetrics() {
 /// Metrics of two servers after a little of everything.
 fn scraped() -> Metrics {
     let servers = vec!["a".to_owned(), "b".to_owned()];
-    let metrics = Metrics::new(Names { site: "east".to_owned(), servers }, true);
+    let metrics =
+        Metrics::new(Names { site: "east".to_owned(), servers, nodes: vec!["node1".to_owned()] }, true);
     let (a, b) = (ServerId(0), ServerId(1));
     let ami = Place { server: b, at: At::Ami };
     let lamp = Place { server: b, at: At::Lamp };
@@ -57,6 +58,8 @@ fn scraped() -> Metrics {
     metrics.server(a, true, 12, 2);
     metrics.server(b, false, 0, 0);
     metrics.node("node1", true);
+    metrics.node_clock("node1", -0.25);
+    metrics.clock_jumped("node1");
     metrics.source("asterisk", "a", true, Some(MS * 5));
     metrics.source("asterisk", "b", false, None);
     let link = LinkFigures {
