@@ -26,8 +26,8 @@ const LOSSES_MAX: usize = 1_024;
 pub(crate) enum Output {
     /// Tell the server this state of the canary.
     Send { server: ServerId, device: Arc<str>, number: u64, state: DeviceState, intended: Duration },
-    /// This many were not sent because their time had passed.
-    Skipped(u64),
+    /// This many were not sent to the server because their time had passed.
+    Skipped { server: ServerId, count: u64 },
     /// Ask the node for its stamps of the server's canary, and say [`Canaries::answered`] in any case.
     Ask { node: NodeId, server: ServerId, device: Arc<str> },
     /// A canary was lost on its way to the target, and where.
@@ -122,7 +122,7 @@ impl Canaries {
             let intended = canary.due + self.period * passed;
             canary.due = intended + self.period;
             if passed > 0 && ready(server) {
-                self.outputs.push_back(Output::Skipped(passed.into()));
+                self.outputs.push_back(Output::Skipped { server, count: passed.into() });
             }
             if !ready(server) {
                 continue;
@@ -238,7 +238,7 @@ mod tests {
     fn what_was_overslept_is_skipped_and_counted() {
         let mut core = canaries();
         core.handle_timeout(ms(60_600), |server| server == ORIGIN, |_, _| None);
-        assert_eq!(core.poll_output(), Some(Output::Skipped(60)));
+        assert_eq!(core.poll_output(), Some(Output::Skipped { server: ORIGIN, count: 60 }));
         assert!(
             matches!(core.poll_output(), Some(Output::Send { number: 1, intended, .. }) if intended == ms(60_500))
         );
@@ -324,7 +324,7 @@ mod tests {
         let outputs = std::iter::from_fn(|| core.poll_output());
         let sends = outputs.filter_map(|output| match output {
             Output::Send { server, number, state, intended, .. } => Some((server, number, state, intended)),
-            Output::Skipped(_) | Output::Ask { .. } | Output::Lost { .. } => None,
+            Output::Skipped { .. } | Output::Ask { .. } | Output::Lost { .. } => None,
         });
         sends.collect()
     }

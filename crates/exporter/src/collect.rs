@@ -79,6 +79,7 @@ pub(crate) enum Input {
         answer: Answer,
     },
     Dropped {
+        server: ServerId,
         reason: Dropped,
         count: u64,
     },

@@ -32,14 +32,23 @@ const COMMANDS_MAX: usize = 64;
 /// How long the last canaries may take when the exporter ends.
 const FAREWELL: Duration = Duration::from_millis(300);
 
-/// After so long without a loss the next one is worth a line in the log again.
-const LOSS_QUIET: Duration = Duration::from_secs(60);
+/// After so long without one more the next one is worth a line in the log again.
+const QUIET: Duration = Duration::from_secs(60);
 
-/// Canaries that were lost on one way.
+/// How often something went wrong, and when last.
 #[derive(Default)]
-pub(crate) struct Losses {
+pub(crate) struct Tally {
     pub(crate) count: u64,
-    last_at: Duration,
+    pub(crate) last_at: Duration,
+}
+
+impl Tally {
+    /// True when the log should say so.
+    fn add(&mut self, count: u64, now: Duration) -> bool {
+        let is_news = self.count == 0 || now.saturating_sub(self.last_at) > QUIET;
+        (self.count, self.last_at) = (self.count + count, now);
+        is_news
+    }
 }
 
 /// The exporter at work.
@@ -50,7 +59,9 @@ pub(crate) struct Driver {
     pub(crate) metrics: Metrics,
     pub(crate) samples: Samples,
     /// Canaries that were lost, by origin, target and hop.
-    pub(crate) losses: BTreeMap<(ServerId, ServerId, Hop), Losses>,
+    pub(crate) losses: BTreeMap<(ServerId, ServerId, Hop), Tally>,
+    /// What could not be used, by server and reason.
+    pub(crate) drops: BTreeMap<(ServerId, Dropped), Tally>,
     pub(crate) sources: Sources,
     pub(crate) nodes: Vec<Option<Status>>,
     pub(crate) clocks: Clocks,
@@ -83,6 +94,7 @@ impl Driver {
             metrics,
             samples: Samples::default(),
             losses: BTreeMap::new(),
+            drops: BTreeMap::new(),
             sources: Sources::default(),
             nodes: vec![None; config.nodes.len()],
             clocks: Clocks::default(),
@@ -171,7 +183,7 @@ impl Driver {
                 self.corosync_heard_at = now;
             }
             Input::Source { collector, target, answer } => self.source(collector, &target, answer, now),
-            Input::Dropped { reason, count } => self.dropped(reason, count),
+            Input::Dropped { server, reason, count } => self.dropped(server, reason, count),
         }
     }
 
@@ -231,7 +243,7 @@ impl Driver {
                 let set = |state| Set { device: device.to_string(), state };
                 self.canaries[server.0] = (state == DeviceState::InUse).then(|| set(DeviceState::NotInUse));
                 if self.sets[server.0].try_send(set(state)).is_err() {
-                    self.dropped(Dropped::CanaryRefused, 1);
+                    self.dropped(server, Dropped::CanaryRefused, 1);
                 }
             }
             Effect::Ask { node, server, device } => {
@@ -246,22 +258,25 @@ impl Driver {
                 self.samples.push(way, now, latency);
             }
             Effect::CanaryLost { origin, target, hop } => {
-                let losses = self.losses.entry((origin, target, hop)).or_default();
-                let is_first = losses.count == 0 || now.saturating_sub(losses.last_at) > LOSS_QUIET;
-                (losses.count, losses.last_at) = (losses.count + 1, now);
-                if is_first {
+                if self.losses.entry((origin, target, hop)).or_default().add(1, now) {
                     let name = |server: ServerId| &self.config.servers[server.0].name;
                     let (origin, target, hop) = (name(origin), name(target), hop.as_str());
                     tracing::info!(origin, target, hop, "canaries are lost");
                 }
             }
-            Effect::Missed { .. } | Effect::Dropped { .. } => {}
+            Effect::Dropped { server, reason, count } => {
+                let drops = self.drops.entry((server, reason)).or_default();
+                if drops.add(count, now) {
+                    let (server, reason) = (&self.config.servers[server.0].name, reason.as_str());
+                    tracing::info!(server, reason, "what a server tells is dropped");
+                }
+            }
+            Effect::Missed { .. } => {}
         }
     }
 
-    fn dropped(&mut self, reason: Dropped, count: u64) {
-        let effect = Effect::Dropped { reason, count };
-        self.metrics.count(&effect, |_, _| "", SystemTime::now());
+    fn dropped(&mut self, server: ServerId, reason: Dropped, count: u64) {
+        self.execute(Effect::Dropped { server, reason, count }, self.clock.now());
     }
 
     /// Answers HTTP; nobody may be waiting any more.

@@ -124,7 +124,7 @@ impl Metrics {
             dropped: add(
                 r,
                 "exporter_events_dropped",
-                "Events and canaries that the exporter could not use, by reason",
+                "Events and canaries that the exporter could not use, by server and reason",
             ),
             names,
             registry,
@@ -134,8 +134,11 @@ impl Metrics {
     }
 
     fn begin(&self, canaries: bool) {
-        for reason in Dropped::ALL {
-            drop(self.dropped.get_or_create(&ReasonLabels { reason: reason.as_str() }));
+        for server in &self.names.servers {
+            for reason in Dropped::ALL {
+                let labels = ReasonLabels { server: server.clone(), reason: reason.as_str() };
+                drop(self.dropped.get_or_create(&labels));
+            }
         }
         for clock in self.names.nodes.iter().map(String::as_str).chain([OWN_CLOCK]) {
             drop(self.clock_jumps.get_or_create(&ClockLabels { clock: clock.to_owned() }));
@@ -181,8 +184,9 @@ impl Metrics {
                 let (origin, target) = (self.names.server(*origin), self.names.server(*target));
                 self.canary_lost.get_or_create(&HopLabels { origin, target, hop: hop.as_str() }).inc();
             }
-            Effect::Dropped { reason, count } => {
-                self.dropped.get_or_create(&ReasonLabels { reason: reason.as_str() }).inc_by(*count);
+            Effect::Dropped { server, reason, count } => {
+                let labels = ReasonLabels { server: self.names.server(*server), reason: reason.as_str() };
+                self.dropped.get_or_create(&labels).inc_by(*count);
             }
         }
     }

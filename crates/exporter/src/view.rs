@@ -2,12 +2,12 @@
 
 use crate::clocks::{self, Owner, Wall};
 use crate::collect::nodes;
-use crate::driver::Driver;
+use crate::driver::{Driver, Tally};
 use crate::metrics::{self, CorosyncFigures};
 use crate::place::{At, ServerId};
 use crate::samples::{Summary, WINDOW};
 use crate::sources::{Collector, SourceView};
-use crate::watch::Watch;
+use crate::watch::{Dropped, Watch};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,7 +38,18 @@ pub(crate) struct Readiness {
 struct ReadinessView<'a> {
     ready: bool,
     sources: Vec<SourceView<'a>>,
+    dropped: Vec<DropsView<'a>>,
     clocks: Vec<ClockView<'a>>,
+}
+
+/// What of a server could not be used since the exporter's start.
+#[derive(Serialize)]
+struct DropsView<'a> {
+    server: &'a str,
+    reason: &'static str,
+    count: u64,
+    /// How long ago the last one was.
+    last_s: f64,
 }
 
 /// The wall clock of the exporter or of a node.
@@ -57,7 +68,19 @@ struct ClockView<'a> {
 pub(crate) fn readiness(driver: &Driver) -> Readiness {
     let ready = driver.sources.all_asked();
     let sources = driver.sources.views(driver.clock.now());
-    Readiness { ready, body: json(&ReadinessView { ready, sources, clocks: clock_views(driver) }) }
+    let (dropped, clocks) = (drops_views(driver), clock_views(driver));
+    Readiness { ready, body: json(&ReadinessView { ready, sources, dropped, clocks }) }
+}
+
+fn drops_views(driver: &Driver) -> Vec<DropsView<'_>> {
+    let now = driver.clock.now();
+    let view = |((server, reason), drops): (&(ServerId, Dropped), &Tally)| DropsView {
+        server: name(driver, *server),
+        reason: reason.as_str(),
+        count: drops.count,
+        last_s: now.saturating_sub(drops.last_at).as_secs_f64(),
+    };
+    driver.drops.iter().map(view).collect()
 }
 
 fn clock_views(driver: &Driver) -> Vec<ClockView<'_>> {
@@ -219,6 +242,7 @@ struct SourcesView<'a> {
     nodes: Vec<NodeView<'a>>,
     /// `null` when it is not asked or does not answer.
     corosync: Option<&'a CorosyncFigures>,
+    dropped: Vec<DropsView<'a>>,
     clocks: Vec<ClockView<'a>>,
     /// A clock that is so many seconds ahead or behind is wrong.
     apart_s: f64,
@@ -265,6 +289,7 @@ pub(crate) fn sources(driver: &Driver) -> Json {
         servers: servers.collect(),
         nodes: nodes.collect(),
         corosync: driver.corosync.as_ref(),
+        dropped: drops_views(driver),
         clocks: clock_views(driver),
         apart_s: clocks::APART_S,
     })

@@ -31,8 +31,8 @@ pub(crate) enum Effect {
     Missed { change: Change, place: Place, fate: Fate },
     /// A canary was lost, and where.
     CanaryLost { origin: ServerId, target: ServerId, hop: Hop },
-    /// So many were dropped.
-    Dropped { reason: Dropped, count: u64 },
+    /// So many of a server were dropped.
+    Dropped { server: ServerId, reason: Dropped, count: u64 },
 }
 
 /// Why something was dropped.
@@ -52,10 +52,12 @@ pub(crate) enum Dropped {
     CanaryLate,
     /// A canary that the server did not take.
     CanaryRefused,
+    /// The server tells more than can be followed; the connection was closed.
+    Flood,
 }
 
 impl Dropped {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Malformed,
         Self::LongName,
         Self::TableFull,
@@ -63,6 +65,7 @@ impl Dropped {
         Self::Lamp,
         Self::CanaryLate,
         Self::CanaryRefused,
+        Self::Flood,
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
@@ -74,6 +77,7 @@ impl Dropped {
             Self::Lamp => "lamp",
             Self::CanaryLate => "canary_late",
             Self::CanaryRefused => "canary_refused",
+            Self::Flood => "flood",
         }
     }
 }
@@ -290,8 +294,8 @@ impl Watch {
     ) -> Option<(Arc<str>, bool)> {
         let (device, before) = match self.views.set(device, place, look) {
             Ok(entered) => entered,
-            Err(Refused::Name) => return self.dropped(Dropped::LongName, 1),
-            Err(Refused::Full) => return self.dropped(Dropped::TableFull, 1),
+            Err(Refused::Name) => return self.dropped(place.server, Dropped::LongName, 1),
+            Err(Refused::Full) => return self.dropped(place.server, Dropped::TableFull, 1),
         };
         if before == Some(look) {
             return Some((device, false));
@@ -303,14 +307,14 @@ impl Watch {
     }
 
     fn begin(&mut self, change: Change, awaited: impl Fn(Place) -> bool) {
-        let device = change.device.clone();
+        let (device, origin) = (change.device.clone(), change.origin);
         let ami = (0..self.servers.len()).map(|server| Place { server: ServerId(server), at: At::Ami });
         let ami = ami.filter(|place| self.disagreements.counts(place.server));
         let others = self.views.row(&device).map(|(place, _)| place).filter(|place| place.at != At::Ami);
         let places = ami.chain(others).filter(|place| awaited(*place));
         let places = places.map(|place| (place, self.views.at(&device, place)));
         if self.propagation.begin(change, places).is_err() {
-            self.dropped::<()>(Dropped::ChangesFull, 1);
+            self.dropped::<()>(origin, Dropped::ChangesFull, 1);
         }
     }
 
@@ -327,7 +331,7 @@ impl Watch {
         let known = &mut self.servers[server.0];
         let Some(device) = device else { return };
         if known.hints.len() >= HINTS_MAX || exten.len() > crate::views::NAME_BYTES_MAX {
-            self.dropped::<()>(Dropped::TableFull, 1);
+            self.dropped::<()>(server, Dropped::TableFull, 1);
             return;
         }
         known.hints.insert(exten.to_owned(), device.into());
@@ -377,8 +381,8 @@ impl Watch {
                 self.begin(Change { device: device.clone(), state, origin: server, kind, at }, |_| true);
                 self.effects.push_back(Effect::Set { server, device, state });
             }
-            canary::Output::Skipped(count) => {
-                self.dropped::<()>(Dropped::CanaryLate, count);
+            canary::Output::Skipped { server, count } => {
+                self.dropped::<()>(server, Dropped::CanaryLate, count);
             }
             canary::Output::Ask { node, server, device } => {
                 self.effects.push_back(Effect::Ask { node, server, device });
@@ -400,8 +404,8 @@ impl Watch {
         }
     }
 
-    fn dropped<T>(&mut self, reason: Dropped, count: u64) -> Option<T> {
-        self.effects.push_back(Effect::Dropped { reason, count });
+    fn dropped<T>(&mut self, server: ServerId, reason: Dropped, count: u64) -> Option<T> {
+        self.effects.push_back(Effect::Dropped { server, reason, count });
         None
     }
 }

@@ -51,7 +51,18 @@ fn one_broken_source_hides_no_other() {
     let ready = wait_for(http, "/readyz", |ready| {
         ready.starts_with("HTTP/1.1 200") || ready.starts_with("HTTP/1.0 200")
     });
-    assert!(ready.contains("the server does not let us in: no"), "{ready}");
+    // What a probe is told, and what the page shows.
+    for told in [ready, get(http, "/v1/sources")] {
+        for (target, error) in [
+            ("refusing", "the server does not let us in: no"),
+            ("away", "Connection refused"),
+            ("gone", "/readyz: Connection refused"),
+        ] {
+            let source = told.split('{').find(|object| object.contains(&format!("\"target\":\"{target}\"")));
+            let named = format!("\"error\":\"{error}");
+            assert!(source.is_some_and(|source| source.contains(&named)), "{named}: {told}");
+        }
+    }
     let differing = get(http, "/v1/disagreements");
     assert!(differing.contains("\"count\":0"), "{differing}");
 }
@@ -70,12 +81,19 @@ fn a_server_that_floods_with_junk_is_counted_and_hides_no_other() {
     let exporter = Exporter::start("flood.toml", &config);
     wait_for(http, "/metrics", |metrics| {
         let malformed = metrics.lines().find_map(|line| {
-            line.strip_prefix("asterism_exporter_events_dropped_total{reason=\"malformed\"} ")
+            line.strip_prefix("asterism_exporter_events_dropped_total{server=\"junk\",reason=\"malformed\"} ")
         });
         malformed.is_some_and(|count| count.parse::<u64>().unwrap() > 10_000)
             && metrics.contains("asterism_server_up{server=\"a\"} 1\n")
             && metrics.contains("kind=\"canary\",path=\"local\"")
     });
+    // What a probe is told, and what the page shows.
+    for path in ["/readyz", "/v1/sources"] {
+        let told = wait_for(http, path, |told| told.contains("\"error\":\"it floods: "));
+        for reason in ["malformed", "flood"] {
+            assert!(told.contains(&format!("\"reason\":\"{reason}\",\"server\":\"junk\"")), "{told}");
+        }
+    }
     assert!(exporter.memory_kib() < 200_000, "{} KiB", exporter.memory_kib());
     let refused = request(http, "GET /metrics HTTP/1.0\r\n\r\n");
     assert!(refused.contains(" 401 "), "{refused}");
@@ -233,7 +251,7 @@ impl Drop for Exporter {
 }
 
 fn wait_for(http: SocketAddr, path: &str, found: impl Fn(&str) -> bool) -> String {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let answer = get(http, path);
         if found(&answer) {

@@ -25,6 +25,13 @@ const LIST: Duration = Duration::from_secs(30);
 const RELIST_MIN: Duration = Duration::from_secs(15);
 /// Longer lists come less often, so that their cost stays the same.
 const RELIST_PER_STATE: Duration = Duration::from_millis(1);
+/// Who is so far ahead of us floods: we hang up, so that it need not keep what we do not read, and the other servers have
+/// their turn.
+const FLOOD: Duration = Duration::from_secs(10);
+/// And leave it alone for so long.
+const FLOOD_REST: Duration = Duration::from_secs(60);
+/// No turn takes longer by itself.
+const TURN_MAX: Duration = Duration::from_secs(1);
 const RETRY_MIN: Duration = Duration::from_millis(500);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
@@ -49,6 +56,7 @@ pub(crate) struct Asterisk {
 /// Why a connection is over, for people; or the exporter is.
 enum End {
     Broken(String),
+    Flooded,
     Ending,
 }
 
@@ -86,14 +94,25 @@ impl Asterisk {
         let mut retry = RETRY_MIN;
         loop {
             let begun = self.clock.now();
-            let End::Broken(why) = self.connect().await else { return };
+            let (why, rest) = match self.connect().await {
+                End::Broken(why) => {
+                    // A connection that lasted was a good one.
+                    let lasted = self.clock.now() - begun > RETRY_MAX;
+                    retry = if lasted { RETRY_MIN } else { (retry * 2).min(RETRY_MAX) };
+                    (why, retry)
+                }
+                End::Flooded => {
+                    let (behind, rest) = (FLOOD.as_secs(), FLOOD_REST.as_secs());
+                    let why = format!("it floods: we were {behind} s behind and left it alone for {rest} s");
+                    (why, FLOOD_REST)
+                }
+                End::Ending => return,
+            };
             let gone = Input::ServerGone { server: self.server };
             if report(&self.inputs, gone).await.is_err() || self.answered(Answer::Badly(why)).await.is_err() {
                 return;
             }
-            // A connection that lasted was a good one.
-            retry = if self.clock.now() - begun > RETRY_MAX { RETRY_MIN } else { (retry * 2).min(RETRY_MAX) };
-            sleep(retry).await;
+            sleep(rest).await;
             while self.sets.try_recv().is_ok() {}
         }
     }
@@ -132,13 +151,23 @@ struct Connection<'a> {
     list_began: Duration,
     /// When to ask for lists again, or until when they must have come.
     list_due: Duration,
+    backlog: Backlog,
 }
 
 impl<'a> Connection<'a> {
     fn new(owner: &'a mut Asterisk, stream: TcpStream, session: Session) -> Self {
         let now = owner.clock.now();
-        let (devices, hints) = (None, None);
-        Self { owner, stream, session, devices, hints, listed: 0, list_began: now, list_due: now + LIST }
+        Self {
+            owner,
+            stream,
+            session,
+            devices: None,
+            hints: None,
+            listed: 0,
+            list_began: now,
+            list_due: now + LIST,
+            backlog: Backlog::default(),
+        }
     }
 
     async fn run(mut self) -> End {
@@ -148,6 +177,7 @@ impl<'a> Connection<'a> {
                 return end;
             }
             let clock = self.owner.clock;
+            let idle_since = clock.now();
             let due = self.session.poll_timeout().map_or(self.list_due, |due| due.min(self.list_due));
             let now = tokio::select! {
                 read = self.stream.read(&mut buffer) => {
@@ -167,19 +197,29 @@ impl<'a> Connection<'a> {
                 }
                 () = sleep_until(clock.at(due)) => clock.now(),
             };
-            self.session.handle_timeout(now);
-            if let Err(end) = self.handle_events(now).await {
+            if let Err(end) = self.work(now).await {
                 return end;
             }
-            if now >= self.list_due {
-                if self.devices.is_some() {
-                    return End::Broken(format!("no whole list of states within {} s", LIST.as_secs()));
-                }
-                if let Err(end) = self.list(now).await {
-                    return end;
-                }
+            self.backlog.turn(now - idle_since, clock.now() - now);
+            if self.backlog.is_flood() {
+                // Who is ending hears of it anyway.
+                let _ = self.dropped(Dropped::Flood).await;
+                return End::Flooded;
             }
         }
+    }
+
+    /// Does what came in or is due.
+    async fn work(&mut self, now: Duration) -> Result<(), End> {
+        self.session.handle_timeout(now);
+        self.handle_events(now).await?;
+        if now < self.list_due {
+            return Ok(());
+        }
+        if self.devices.is_some() {
+            return Err(End::Broken(format!("no whole list of states within {} s", LIST.as_secs())));
+        }
+        self.list(now).await
     }
 
     /// Writes what there is to write.
@@ -244,7 +284,7 @@ impl<'a> Connection<'a> {
             Ok(None) => return Ok(()),
             Err(malformed) => {
                 tracing::debug!(server = self.owner.name, "{malformed}");
-                Input::Dropped { reason: Dropped::Malformed, count: 1 }
+                Input::Dropped { server, reason: Dropped::Malformed, count: 1 }
             }
         };
         Ok(report(&self.owner.inputs, input).await?)
@@ -273,7 +313,56 @@ impl<'a> Connection<'a> {
     }
 
     async fn refused(&self) -> Result<(), End> {
-        let input = Input::Dropped { reason: Dropped::CanaryRefused, count: 1 };
+        self.dropped(Dropped::CanaryRefused).await
+    }
+
+    async fn dropped(&self, reason: Dropped) -> Result<(), End> {
+        let input = Input::Dropped { server: self.owner.server, reason, count: 1 };
         Ok(report(&self.owner.inputs, input).await?)
+    }
+}
+
+/// How long we have been behind what a server tells, by the time that its events took more than they left us.
+#[derive(Default)]
+struct Backlog(Duration);
+
+impl Backlog {
+    /// One turn: how long the server told nothing, and how long it took to use what it told. A process that was stopped
+    /// meanwhile was not busy.
+    fn turn(&mut self, idle: Duration, busy: Duration) {
+        self.0 = (self.0 + busy.min(TURN_MAX)).saturating_sub(idle);
+    }
+
+    fn is_flood(&self) -> bool {
+        self.0 > FLOOD
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn who_leaves_no_time_floods() {
+        let mut backlog = Backlog::default();
+        let turns = (1..).find(|_| {
+            backlog.turn(MS, MS * 5);
+            backlog.is_flood()
+        });
+        assert_eq!(turns, Some(2_501), "10 s behind, 4 ms a turn");
+    }
+
+    #[test]
+    fn bursts_with_rests_and_a_process_that_was_stopped_are_no_flood() {
+        let mut backlog = Backlog::default();
+        for _ in 0..100 {
+            (0..900).for_each(|_| backlog.turn(MS, MS * 10));
+            assert!(!backlog.is_flood());
+            backlog.turn(FLOOD, MS);
+        }
+        backlog.turn(MS, FLOOD * 100);
+        assert!(!backlog.is_flood());
     }
 }

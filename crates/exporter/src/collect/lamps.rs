@@ -157,7 +157,7 @@ impl<'a> Line<'a> {
         let dropped = self.watcher.counters().drops.values().sum();
         let count = dropped - std::mem::replace(&mut self.dropped, dropped);
         if count > 0 {
-            report(&self.owner.inputs, Input::Dropped { reason: Dropped::Lamp, count }).await?;
+            report(&self.owner.inputs, Input::Dropped { server, reason: Dropped::Lamp, count }).await?;
         }
         Ok(())
     }

@@ -82,6 +82,7 @@ pub(super) struct SourceLabels {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(super) struct ReasonLabels {
+    pub(super) server: String,
     pub(super) reason: &'static str,
 }
 

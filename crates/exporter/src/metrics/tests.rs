@@ -50,7 +50,7 @@ fn scraped() -> Metrics {
         Effect::Missed { change: change(Kind::Passive), place: ami, fate: Fate::Coalesced },
         Effect::Missed { change: change(Kind::Canary(3)), place: ami, fate: Fate::Lost },
         Effect::CanaryLost { origin: a, target: b, hop: Hop::PublishOut },
-        Effect::Dropped { reason: Dropped::Malformed, count: 2 },
+        Effect::Dropped { server: b, reason: Dropped::Malformed, count: 2 },
     ] {
         metrics.count(&effect, |_, _| "node", SystemTime::UNIX_EPOCH + MS * 1_500);
     }

@@ -98,11 +98,11 @@ fn a_server_that_is_not_heard_gets_no_canary_and_loses_none() {
 fn names_that_no_asterisk_has_are_dropped_and_counted() {
     let mut world = World::new(None);
     world.state(0, A, &"x".repeat(256), InUse);
-    assert_eq!(world.effects(), [Effect::Dropped { reason: Dropped::LongName, count: 1 }]);
+    assert_eq!(world.effects(), [Effect::Dropped { server: A, reason: Dropped::LongName, count: 1 }]);
     for count in 0..=DEVICES_MAX {
         world.watch.device_state(A, &format!("Custom:{count}"), NotInUse, true, ms(0));
     }
-    assert_eq!(world.effects(), [Effect::Dropped { reason: Dropped::TableFull, count: 1 }]);
+    assert_eq!(world.effects(), [Effect::Dropped { server: A, reason: Dropped::TableFull, count: 1 }]);
 }
 
 const CANARY: &str = "Custom:asterism-canary-a";
