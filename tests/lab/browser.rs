@@ -35,9 +35,9 @@ pub(crate) fn artefacts() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("../lab-artefacts")
 }
 
-/// Opens the address from inside a service's network and looks.
-pub(crate) async fn look(lab: &Lab, service: &str, address: &str, look: Look) -> Result<Page> {
-    let network = format!("container:{}", lab.docker().container(service).await?.id);
+/// Opens the address from inside a container's network and looks.
+pub(crate) async fn look(lab: &Lab, container: &str, address: &str, look: Look) -> Result<Page> {
+    let network = format!("container:{container}");
     let label = format!("asterism.lab={}", lab.project);
     let mut create = vec!["create", "--label", &label, "--network", &network];
     create.extend(["--cap-drop", "ALL", "--security-opt", "no-new-privileges:true", "--memory", "512m"]);

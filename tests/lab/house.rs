@@ -43,7 +43,8 @@ impl House {
             Subject::Node => here.join("../compose/monitoring.yaml").canonicalize()?,
         });
         let events = events_folder(&self.lab.project);
-        std::fs::create_dir_all(&events)?;
+        // As `just up` does it; without any event Prometheus would miss a source.
+        lab::event_in(&events, "up", &self.lab.project).await?;
         let Secrets { ami, sip, node } = self.lab.secrets.clone();
         let compose = DockerCompose::with_local_client(files.as_slice())
             .with_project_name(&self.lab.project)

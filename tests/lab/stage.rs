@@ -83,6 +83,8 @@ impl Stage {
     /// Starts the exporter, canaries and all, and waits until every source answers and Prometheus has heard of it.
     pub(crate) async fn watched(&self) -> Result<Prometheus> {
         self.lab.docker().start(&[EXPORTER]).await?;
+        // Prometheus may still know of the one before.
+        self.lab.docker().healthy(&[EXPORTER], STARTED).await?;
         let prometheus = self.lab.prometheus()?;
         let all =
             "min(asterism_exporter_scrape_success) == 1 and sum(asterism_server_up) == 4 and min(up) == 1";

@@ -1,7 +1,9 @@
 //! The scenarios: what a user sees, each told in about twenty lines.
 
 mod aggregates_are_right;
+mod bad_input_is_named;
 mod call_lights_the_lamp;
+mod canary_names_the_cut_hop;
 mod dashboards_have_data;
 mod equal_eid_is_refused;
 mod ghost_lamp_fires_the_alert;
@@ -82,6 +84,14 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("the_page_shows_the_lab", |stage| Box::pin(page_shows_the_lab::run(stage))),
     scenario("a_missing_source_is_named_and_hides_no_other", |stage| {
         Box::pin(missing_source_is_named::run(stage))
+    }),
+    scenario("a_canary_names_the_bus_when_it_is_cut", |stage| Box::pin(canary_names_the_cut_hop::bus(stage))),
+    scenario("a_canary_names_the_publish_that_is_cut", |stage| {
+        Box::pin(canary_names_the_cut_hop::publish(stage))
+    })
+    .expecting(&["server refuses a PUBLISH for good"]),
+    scenario("bad_input_is_named_on_the_page_and_in_readyz", |stage| {
+        Box::pin(bad_input_is_named::run(stage))
     }),
     scenario("a_ghost_lamp_of_a_stock_server_fires_the_alert", |stage| {
         Box::pin(ghost_lamp_fires_the_alert::run(stage))

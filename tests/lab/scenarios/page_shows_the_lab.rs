@@ -25,13 +25,14 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
     let lab = &stage.lab;
     lab.docker().start(&[EXPORTER]).await?;
     lab.docker().healthy(&[EXPORTER], STARTED).await?;
-    asks_for_the_token(&look(lab, EXPORTER, PAGE, LIGHT).await?)?;
+    let exporter = lab.docker().container(EXPORTER).await?.id;
+    asks_for_the_token(&look(lab, &exporter, PAGE, LIGHT).await?)?;
 
     // This lab's token dies with it; a person types it into the page.
     let address = format!("{PAGE}#token={}", lab.secrets.node);
-    shows_the_lab(lab, &address).await?;
+    shows_the_lab(lab, &exporter, &address).await?;
     for other in OTHERS {
-        look(lab, EXPORTER, &address, other).await?;
+        look(lab, &exporter, &address, other).await?;
     }
     Ok(())
 }
@@ -42,10 +43,10 @@ fn asks_for_the_token(page: &Page) -> Result<()> {
     Ok(())
 }
 
-async fn shows_the_lab(lab: &Lab, address: &str) -> Result<()> {
+async fn shows_the_lab(lab: &Lab, exporter: &str, address: &str) -> Result<()> {
     let deadline = tokio::time::Instant::now() + FIGURES;
     loop {
-        let page = look(lab, EXPORTER, address, LIGHT).await?;
+        let page = look(lab, exporter, address, LIGHT).await?;
         ensure!(page.console.is_empty(), "console: {:?}", page.console);
         let foreign = page.requests.iter().find(|url| !OWN.iter().any(|own| url.starts_with(own)));
         ensure!(foreign.is_none(), "it asks for {foreign:?}");
