@@ -1,9 +1,9 @@
-//! An exporter with a wrong password, a server that nobody knows, and one that floods with junk: each is named on the page
-//! and in /readyz, what is dropped is counted, and the server that is well is watched all the same.
+//! An exporter with a wrong password, a server that nobody knows, one that floods with junk, and a node whose clock jumps:
+//! each is named on the page and in /readyz, what is dropped is counted, and the server that is well is watched all the same.
 
-use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use lab::{Lab, SERVERS, docker};
@@ -30,16 +30,14 @@ const NAMES: [(&str, &[&str]); 4] = [
 
 pub(super) async fn run(stage: Stage) -> Result<()> {
     let lab = &stage.lab;
-    let listener = TcpListener::bind((lab.address(GATEWAY)?, 0)).await?;
-    let port = listener.local_addr()?.port();
-    let flood = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(flood(stream));
-        }
-    });
-    let exporter = start(lab, port).await?;
-    let judged = judge(lab, &exporter).await;
-    flood.abort();
+    let server = TcpListener::bind((lab.address(GATEWAY)?, 0)).await?;
+    let node = TcpListener::bind((lab.address(GATEWAY)?, 0)).await?;
+    let exporter = start(lab, server.local_addr()?, node.local_addr()?).await?;
+    let judged = tokio::select! {
+        judged = judge(lab, &exporter) => judged,
+        () = flood_all(server) => Ok(()),
+        () = jump(node) => Ok(()),
+    };
     docker(&["rm", "--force", "--volumes", &exporter]).await?;
     judged
 }
@@ -58,6 +56,7 @@ async fn judge(lab: &Lab, exporter: &str) -> Result<()> {
         look(lab, exporter, &format!("{PAGE}readyz"), Look { name: "readyz-bad-input", ..LOOK }).await?;
     for word in [
         "Authentication failed",
+        "\"clock\":\"jumping\",\"jumps\":1",
         "it floods",
         "\"reason\":\"malformed\",\"server\":\"flooding\"",
         "\"ready\":true",
@@ -80,15 +79,20 @@ fn all_are_named(page: &Page) -> Result<()> {
             ensure!(text.contains(word), "{word:?} is not in {text:?}");
         }
     }
+    let nodes = page.table("nodes");
+    let row = nodes.iter().find(|row| row[0] == "jumping").with_context(|| format!("{nodes:?}"))?;
+    for word in ["● ready", "its clock is 3600 s ahead", "its clock was set by +3600 s"] {
+        ensure!(row.join(" ").contains(word), "{word:?} is not in {row:?}");
+    }
     Ok(())
 }
 
 /// Runs an exporter of its own on the lab's network; it listens to itself only.
-async fn start(lab: &Lab, flood_port: u16) -> Result<String> {
+async fn start(lab: &Lab, flooding: SocketAddr, jumping: SocketAddr) -> Result<String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&lab.project);
     std::fs::create_dir_all(&folder)?;
     let file = folder.join("bad-input.toml");
-    std::fs::write(&file, config(lab, flood_port)?)?;
+    std::fs::write(&file, config(lab, flooding, jumping)?)?;
     let (label, network) = (format!("asterism.lab={}", lab.project), format!("{}_east", lab.project));
     let volume = format!("{}:/usr/local/share/exporter.toml:ro", file.display());
     let net = format!("LAB_NET={}", lab.net);
@@ -100,20 +104,47 @@ async fn start(lab: &Lab, flood_port: u16) -> Result<String> {
 }
 
 /// The lab's password is wrong at one server only.
-fn config(lab: &Lab, flood_port: u16) -> Result<String> {
-    let server = |name: &str, host: Ipv4Addr, port: u16, secret: &str| {
-        format!(
-            "[[server]]\nname = \"{name}\"\nami = \"{host}:{port}\"\nuser = \"lab\"\nsecret = \"{secret}\"\n"
-        )
+fn config(lab: &Lab, flooding: SocketAddr, jumping: SocketAddr) -> Result<String> {
+    let server = |name: &str, ami: SocketAddr, secret: &str| {
+        format!("[[server]]\nname = \"{name}\"\nami = \"{ami}\"\nuser = \"lab\"\nsecret = \"{secret}\"\n")
     };
+    let ami = |host| Ok::<SocketAddr, anyhow::Error>((lab.address(host)?, 5038).into());
     let secret = lab.secrets.ami.as_str();
     let servers = [
-        server("well", lab.address(SERVERS[0].host)?, 5038, secret),
-        server("wrong-password", lab.address(SERVERS[1].host)?, 5038, "guessed"),
-        server("nobody", lab.address(NOBODY)?, 5038, secret),
-        server("flooding", lab.address(GATEWAY)?, flood_port, secret),
+        server("well", ami(SERVERS[0].host)?, secret),
+        server("wrong-password", ami(SERVERS[1].host)?, "guessed"),
+        server("nobody", ami(NOBODY)?, secret),
+        server("flooding", flooding, secret),
     ];
-    Ok(format!("site = \"east\"\n{}[canary]\nenabled = false\n", servers.concat()))
+    let node = format!("[[node]]\nname = \"jumping\"\nurl = \"http://{jumping}\"\n");
+    Ok(format!("site = \"east\"\n{}{node}[canary]\nenabled = false\n", servers.concat()))
+}
+
+/// A node that answers its second question and all later ones by a clock that is an hour ahead.
+async fn jump(listener: TcpListener) {
+    let mut asked = 0;
+    while let Ok((stream, _)) = listener.accept().await {
+        let (reader, mut writer) = stream.into_split();
+        let mut lines = BufReader::new(reader).lines();
+        let question = lines.next_line().await.ok().flatten().unwrap_or_default();
+        while lines.next_line().await.is_ok_and(|line| line.is_some_and(|line| !line.is_empty())) {}
+        let body = if question.contains("/readyz") {
+            asked += 1;
+            let ahead = if asked > 1 { Duration::from_secs(3600) } else { Duration::ZERO };
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + ahead;
+            format!("{{\"ready\":true,\"synced\":true,\"unix_us\":{}}}", unix.as_micros())
+        } else {
+            "{\"members\":[]}".to_owned()
+        };
+        let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        drop(writer.write_all((head + &body).as_bytes()).await);
+    }
+}
+
+async fn flood_all(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(flood(stream));
+    }
 }
 
 /// Lets anybody in and then tells junk without end.
