@@ -6,7 +6,7 @@ pub mod proof;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 use std::fmt::Write;
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -17,6 +17,13 @@ pub fn registry() -> Registry {
     let mut registry = Registry::default();
     crate::process::register(&mut registry);
     registry
+}
+
+/// Registers a metric under its name; counters get `_total` when they are encoded.
+pub fn add<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }
 
 /// All metrics as OpenMetrics text.

@@ -12,6 +12,7 @@ use crate::hop::Hop;
 use crate::place::{At, Place, ServerId};
 use crate::propagation::{Change, Fate, Kind};
 use crate::watch::{Dropped, Effect};
+use daemon::metrics::add;
 use labels::{
     ClockLabels, FateLabels, HopLabels, NodeLabels, OriginLabels, PairLabels, ReasonLabels, ServerLabels,
     SourceLabels,
@@ -21,7 +22,7 @@ use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::Registry;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
@@ -287,11 +288,4 @@ fn propagation(registry: &mut Registry) -> Family<PairLabels, Latency, fn() -> L
     let help = "Time from the origin of a change until it was seen at the target, in its AMI or at a lamp";
     registry.register("propagation_seconds", help, propagation.clone());
     propagation
-}
-
-/// Registers a metric under its name; counters get `_total` when they are encoded.
-fn add<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
 }

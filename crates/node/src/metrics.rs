@@ -3,6 +3,7 @@
 mod sip;
 
 use crate::notes::Names;
+use daemon::metrics::add;
 use presence::{Kind, Node, Note, Wakeup};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -10,7 +11,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry, Unit};
+use prometheus_client::registry::{Registry, Unit};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -282,13 +283,6 @@ fn hops(registry: &mut Registry) -> Family<HopLabels, Histogram, fn() -> Histogr
     let help = "Time that events take for a hop through this node";
     registry.register_with_unit("hop", help, Unit::Seconds, hops.clone());
     hops
-}
-
-/// Registers a metric under its name; counters get `_total` when they are encoded.
-fn add<M: Metric + Default + Clone>(registry: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
 }
 
 #[cfg(test)]
