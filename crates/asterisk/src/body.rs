@@ -214,12 +214,26 @@ mod tests {
         }
 
         #[test]
-        fn every_name_survives_the_way_through_json(name in "[^\\p{Cc}]{1,60}", number in 0_u32..9, cachable: bool) {
-            prop_assume!(name.len() <= presence::NAME_BYTES_MAX);
-            let state_of = DeviceState::from_number(number).unwrap();
-            let change = Change::DeviceState { device: Device::new(&name).unwrap(), state: state_of, cachable };
-            let parsed = parse(Package::DeviceState, state(EID, &change).as_bytes());
-            prop_assert_eq!(parsed, Ok(Body::State { eid: EID, change }));
+        fn every_change_of_every_server_survives_the_way_through_json(eid: [u8; 6], change in change()) {
+            let package = Package::of(&change);
+            let parsed = parse(package, state(Eid(eid), &change).as_bytes());
+            prop_assert_eq!(parsed, Ok(Body::State { eid: Eid(eid), change }));
         }
+    }
+
+    /// Any change: names with all that JSON escapes, and counts up to the last.
+    fn change() -> impl Strategy<Value = Change> {
+        let name = || "[^\\p{Cc}]{1,63}".prop_filter("a name", |name| name.len() <= presence::NAME_BYTES_MAX);
+        let state = prop::sample::select(&DeviceState::ALL[..]);
+        let device_state = (name(), state, any::<bool>()).prop_map(|(name, state, cachable)| {
+            Change::DeviceState { device: Device::new(&name).unwrap(), state, cachable }
+        });
+        let mailbox = (name(), name()).prop_filter_map("a mailbox", |(mailbox, context)| {
+            Mailbox::from_parts(&mailbox, &context).ok().filter(|mailbox| !mailbox.parts().0.is_empty())
+        });
+        let count = || 0..=i32::MAX.unsigned_abs();
+        let mwi = (mailbox, count(), count())
+            .prop_map(|(mailbox, new, old)| Change::Mwi { mailbox, counts: MessageCounts { new, old } });
+        prop_oneof![device_state, mwi]
     }
 }
