@@ -224,13 +224,24 @@ impl Server {
         let expired = self.compositor.expire(now);
         out.counters.publications_expired += expired as u64;
         if expired > 0 && self.compositor.is_empty() {
-            self.qualifier.silence(out);
+            self.goodbye(out);
         }
         if self.qualifier.handle_timeout(now, out) {
-            // What comes back may be another process: it shall not meet what its predecessor left.
-            self.compositor.clear();
-            self.publisher.forget();
+            self.forget();
         }
+    }
+
+    /// The server ended what it published, or let it end.
+    fn goodbye(&mut self, out: &mut Outbox) {
+        if self.qualifier.silence(out) {
+            self.forget();
+        }
+    }
+
+    /// What comes back may be another process: it shall not meet what its predecessor left.
+    fn forget(&mut self) {
+        self.compositor.clear();
+        self.publisher.forget();
     }
 
     fn handle_response(&mut self, now: Duration, response: &Response<'_>, out: &mut Outbox) {
@@ -338,7 +349,7 @@ impl Server {
         let answer = keep(now, &mut self.compositor, &envelope, ask, out);
         self.conclude(now, key, answer, out);
         if removed && self.compositor.is_empty() {
-            self.qualifier.silence(out);
+            self.goodbye(out);
         }
     }
 

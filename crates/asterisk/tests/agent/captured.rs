@@ -89,6 +89,25 @@ fn a_graceful_stop_is_a_goodbye() {
     assert_eq!(events, "[Silent { server: ServerId(0) }]");
 }
 
+/// Asterisk counts entity tags from 0 in each process and for all packages together: an old one may name the
+/// publication of the other package, which would take our state with 200 and lose it.
+#[test]
+fn who_said_goodbye_and_comes_back_is_told_under_no_old_entity_tag() {
+    let mut agent = agent(None);
+    let (tag, _) = request(&mut agent, captured!("refresh-devicestate"), None);
+    let change = Change::Mwi {
+        mailbox: Mailbox::new("100@default").expect("a mailbox"),
+        counts: MessageCounts::default(),
+    };
+    agent.publish(NOW, SERVER, EID, &change);
+    let publish = sent(&mut agent);
+    let answer = captured!("publish-200");
+    agent.handle_datagram(NOW, address(13), answer.replace(branch(answer), branch(&publish)).as_bytes());
+    request(&mut agent, captured!("removal"), Some(&tag));
+    agent.publish(NOW, SERVER, EID, &change);
+    assert!(!sent(&mut agent).contains("SIP-If-Match"));
+}
+
 #[test]
 fn a_report_carries_the_eid_of_the_server_and_its_state() {
     let mut agent = agent(None);
