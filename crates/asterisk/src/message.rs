@@ -12,6 +12,8 @@ use std::str;
 
 /// More header lines than any PBX sends; beyond it is junk.
 const HEADERS_MAX: usize = 64;
+/// More than all header lines of a PBX together. An answer repeats some of them and is kept for a while.
+const HEAD_BYTES_MAX: usize = 8 * 1024;
 
 /// Why bytes are no SIP message. Nothing is answered: there may be nobody to answer to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -24,7 +26,7 @@ pub(crate) enum Malformed {
     Text,
     #[error("neither a request line nor a status line of SIP/2.0")]
     StartLine,
-    #[error("a header line has no colon, or there are too many")]
+    #[error("a header line has no colon, or there are too many, or too long ones")]
     Header,
     #[error("Via, From, To, Call-ID or CSeq is missing or unreadable")]
     Mandatory,
@@ -69,6 +71,9 @@ impl<'a> Message<'a> {
         let start = datagram.iter().position(|byte| !junk(byte)).ok_or(Malformed::KeepAlive)?;
         let datagram = &datagram[start..];
         let end = datagram.windows(4).position(|four| four == b"\r\n\r\n").ok_or(Malformed::NoEnd)?;
+        if end > HEAD_BYTES_MAX {
+            return Err(Malformed::Header);
+        }
         let head = str::from_utf8(&datagram[..end]).map_err(|_| Malformed::Text)?;
         let mut lines = head.split("\r\n");
         let start_line = lines.next().unwrap_or_default();
@@ -261,6 +266,7 @@ mod tests {
         assert_eq!(parse(&PUBLISH.replace("Expires: 3600", "Expires")), Malformed::Header);
         let many = PUBLISH.replace("i: call\r\n", &format!("i: call\r\n{}", "X: y\r\n".repeat(70)));
         assert_eq!(parse(&many), Malformed::Header);
+        assert_eq!(parse(&PUBLISH.replace("call", &"c".repeat(HEAD_BYTES_MAX))), Malformed::Header);
     }
 
     proptest! {
