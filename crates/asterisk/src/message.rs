@@ -181,7 +181,7 @@ impl<'a> Fields<'a> {
 
     /// CSeq, once all headers that every message must have are there.
     fn mandatory(&self) -> Result<(u32, &str), Malformed> {
-        let there = |name| self.header(name).is_some_and(|value| !value.is_empty());
+        let there = |name| self.header(name).is_some_and(|value| !value.trim().is_empty());
         if self.branch().is_empty() || !["From", "To", "Call-ID"].into_iter().all(there) {
             return Err(Malformed::Mandatory);
         }
@@ -262,6 +262,7 @@ mod tests {
         assert_eq!(parse(&PUBLISH.replace("Length: 2", "Length: +2")), Malformed::Length);
         assert_eq!(parse(&PUBLISH.replace("i: call\r\n", "")), Malformed::Mandatory);
         assert_eq!(parse(&PUBLISH.replace(";branch=z9hG4bKa", "")), Malformed::Mandatory);
+        assert_eq!(parse(&PUBLISH.replace("i: call", "i:\r\n ")), Malformed::Mandatory, "folded blanks");
         assert_eq!(parse(&PUBLISH.replace("call", "ca\rll")), Malformed::Text);
         assert_eq!(parse(&PUBLISH.replace("Expires: 3600", "Expires")), Malformed::Header);
         let many = PUBLISH.replace("i: call\r\n", &format!("i: call\r\n{}", "X: y\r\n".repeat(70)));
