@@ -30,6 +30,15 @@ program_image() {
     image "$1" "$folder"
 }
 
+# What breaks the lab; the program in it is an example of crates/corosync.
+faults_image() {
+    local folder="$TOOLS/faults-image"
+    mkdir -p "$folder"
+    cp -p "$ROOT/images/faults/"* "$folder/"
+    cp "${CARGO_TARGET_DIR:-$ROOT/target}/release/examples/say" "$folder/"
+    image faults "$folder"
+}
+
 # What the tests hold dashboards against. Its package comes from the network; whom this machine trusts there, the build trusts too.
 schema_image() {
     local folder="$TOOLS/schema-image"
@@ -43,7 +52,10 @@ base_image() {
     docker image inspect asterism/debian:forky >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh"
 }
 
-programs() { cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter --package lab; }
+programs() {
+    cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter --package lab \
+        --package corosync-rs --bins --example say
+}
 
 # Everything that the lab and its tests run, what is independent of each other at the same time.
 build_all() {
@@ -61,5 +73,6 @@ build_all() {
     for job in "${jobs[@]}"; do wait "$job" || failed=1; done
     [ "$failed" = 0 ] || return 1
     step "image node" program_image node || return 1
-    step "image exporter" program_image exporter
+    step "image exporter" program_image exporter || return 1
+    step "image faults" faults_image
 }
