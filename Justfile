@@ -44,6 +44,14 @@ set no-exit-message
 @load *args:
     scripts/lab.sh load "$@"
 
+# Breaks something: `just break kill pbx1`, `freeze node1-corosync`, `partition pbx1 node1 pbx3`, `intrude pbx2`.
+@break *args:
+    scripts/lab.sh break "$@"
+
+# Undoes all that was broken, and waits until every container is healthy.
+@heal:
+    scripts/lab.sh heal
+
 # Where to look: the addresses of Prometheus, the exporter's page and Grafana.
 @open:
     scripts/open.sh

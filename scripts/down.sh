@@ -2,6 +2,8 @@
 # Removes every container, network and volume of the lab. With `--clean` also test labs left behind, the images, the tools and the secrets.
 . "$(dirname "$0")/lib.sh"
 
+# Helpers that hold a partition are in none of compose's projects.
+docker ps -aq --filter "label=asterism.lab=$PROJECT" | xargs -r docker rm --force --volumes >/dev/null
 remove_projects "$PROJECT"
 event down "$PROJECT"
 say "The lab is gone."

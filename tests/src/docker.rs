@@ -76,6 +76,16 @@ impl Docker {
         self.each("start", services).await
     }
 
+    /// Stops all processes of the services where they are.
+    pub async fn pause(&self, services: &[&str]) -> Result<()> {
+        self.each("pause", services).await
+    }
+
+    /// Lets paused services go on.
+    pub async fn unpause(&self, services: &[&str]) -> Result<()> {
+        self.each("unpause", services).await
+    }
+
     /// Waits until the services are healthy.
     pub async fn healthy(&self, services: &[&str], timeout: Duration) -> Result<()> {
         let deadline = tokio::time::Instant::now() + timeout;

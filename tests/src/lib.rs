@@ -2,13 +2,14 @@
 //!
 //! It knows none of the project's other crates, so that the same scenario judges stock Asterisk first and then us.
 //! [`Lab`] finds the containers of a compose project; [`Pbx`] is one of its servers, [`Node`] one of its nodes;
-//! [`Watcher`] is the phone that sees lamps as a user does; [`Phones`] make calls.
+//! [`Faults`] is what breaks it, [`Watcher`] is the phone that sees lamps as a user does; [`Phones`] make calls.
 
 pub mod ami;
 mod compose;
 pub mod dashboards;
 mod docker;
 mod event;
+mod faults;
 mod http;
 mod journal;
 mod node;
@@ -23,6 +24,7 @@ pub use ami::Ami;
 pub use compose::{Lab, Secrets};
 pub use docker::{Container, Docker, docker};
 pub use event::{event, event_in};
+pub use faults::Faults;
 pub use http::{Http, Metrics};
 pub use journal::{Journal, Mark};
 pub use node::{DeviceStates, EidState, Members, Node, NodeMember};
@@ -30,4 +32,4 @@ pub use pbx::{Exten, Pbx};
 pub use phones::{Phone, Phones, sipp_scenario};
 pub use prometheus::{Prometheus, Sample};
 pub use sip::{Lamp, Package, Report, Sighting, Watcher};
-pub use topology::{Kind, NODES, NodeSpec, SERVERS, ServerSpec, server};
+pub use topology::{Kind, Machine, NODES, NodeSpec, SERVERS, ServerSpec, server};

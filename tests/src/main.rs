@@ -1,8 +1,9 @@
-//! `asterism-lab`: shows the state of the lab, lets a lamp cross, makes a call, measures.
+//! `asterism-lab`: shows the state of the lab, lets a lamp cross, makes a call, breaks things, measures.
 
 mod bench;
 mod call;
 mod evidence;
+mod harm;
 mod load;
 mod output;
 mod show;
@@ -41,6 +42,13 @@ enum Verb {
     Call,
     /// Offices at work, to have something to watch.
     Load(load::Options),
+    /// Breaks something; `heal` undoes it.
+    Break {
+        #[command(subcommand)]
+        what: harm::Harm,
+    },
+    /// Undoes all that was broken, and waits until every container is healthy.
+    Heal,
     /// Measurements.
     Bench {
         #[command(subcommand)]
@@ -88,6 +96,8 @@ async fn run(arguments: &Arguments, screen: &Screen) -> anyhow::Result<bool> {
         Verb::Show => show::run(&lab, screen).await,
         Verb::Call => call::run(&lab, screen).await,
         Verb::Load(options) => load::run(&lab, screen, options).await,
+        Verb::Break { what } => harm::run(&lab, screen, what).await,
+        Verb::Heal => harm::heal(&lab, screen).await,
         Verb::Bench { what: Bench::Lamp(options) } => bench::run(&lab, screen, options).await,
         Verb::Bench { what: Bench::Latency(options) } => evidence::run(&lab, screen, options).await,
     }

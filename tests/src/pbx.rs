@@ -112,6 +112,11 @@ impl Pbx {
         Ok(reply.values("Output").map(|line| String::from_utf8_lossy(line).into_owned()).collect())
     }
 
+    /// The corosync nodeids of the group's members, as stock `res_corosync` sees them.
+    pub async fn members(&self) -> Result<Vec<u32>> {
+        Ok(parse_members(&self.cli("corosync show members").await?))
+    }
+
     /// Lets Asterisk look at a mailbox's files anew and tell who subscribed.
     pub async fn refresh_voicemail(&self, mailbox: &str) -> Result<()> {
         self.ami.action("VoicemailRefresh", &[("Context", "default"), ("Mailbox", mailbox)]).await?;
@@ -194,9 +199,31 @@ impl Pbx {
     }
 }
 
+/// Reads `corosync show members`, which lists all groups.
+fn parse_members(lines: &[String]) -> Vec<u32> {
+    let mut group = "";
+    let mut members = Vec::new();
+    for line in lines {
+        if let Some((_, name)) = line.split_once("--> Group:") {
+            group = name.trim();
+        }
+        let nodeid = line.split_once("--> Nodeid:").and_then(|(_, nodeid)| nodeid.trim().parse::<u32>().ok());
+        members.extend(nodeid.filter(|_| group == "asterisk"));
+    }
+    members
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_members_of_the_group_asterisk_are_taken() {
+        let text = "=== Node 1\n=== --> Group: asterisk\n=== --> Nodeid: 1\n=== Node 2\n=== --> Group: other\n\
+                    === --> Nodeid: 7\n=== Node 3\n=== --> Group: asterisk\n=== --> Nodeid: 21\n===";
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        assert_eq!(parse_members(&lines), [1, 21]);
+    }
 
     #[test]
     fn a_hint_is_read_from_the_console() {

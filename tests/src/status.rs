@@ -163,29 +163,14 @@ async fn group(lab: &Lab) -> Option<Group> {
     }
     for spec in &SERVERS {
         if let Ok(pbx) = lab.pbx(spec).await
-            && let Ok(lines) = pbx.cli("corosync show members").await
-            && let members @ [_, ..] = parse_members(&lines).as_slice()
+            && let Ok(nodeids @ [_, ..]) = pbx.members().await.as_deref()
         {
-            return Some(Group { source: spec.name, members: members.to_vec() });
+            // It tells node ids and nothing else.
+            let member = |&nodeid| NodeMember { nodeid, pid: 0, eids: Vec::new(), address: None, me: false };
+            return Some(Group { source: spec.name, members: nodeids.iter().map(member).collect() });
         }
     }
     None
-}
-
-/// Reads `corosync show members`, which tells node ids and nothing else.
-fn parse_members(lines: &[String]) -> Vec<NodeMember> {
-    let mut group = "";
-    let mut members = Vec::new();
-    for line in lines {
-        if let Some((_, name)) = line.split_once("--> Group:") {
-            group = name.trim();
-        }
-        let nodeid = line.split_once("--> Nodeid:").and_then(|(_, nodeid)| nodeid.trim().parse().ok());
-        if let (Some(nodeid), "asterisk") = (nodeid, group) {
-            members.push(NodeMember { nodeid, pid: 0, eids: Vec::new(), address: None, me: false });
-        }
-    }
-    members
 }
 
 /// The lab's name of whoever has this EID.
@@ -234,15 +219,6 @@ mod tests {
         assert_eq!(unix_seconds("2024-02-29T23:59:59.123456789Z"), Some(1_709_251_199));
         assert_eq!(unix_seconds("0001-01-01T00:00:00Z"), None);
         assert_eq!(unix_seconds("yesterday"), None);
-    }
-
-    #[test]
-    fn only_members_of_the_group_asterisk_are_taken() {
-        let text = "=== Node 1\n=== --> Group: asterisk\n=== --> Nodeid: 1\n=== Node 2\n=== --> Group: other\n\
-                    === --> Nodeid: 7\n=== Node 3\n=== --> Group: asterisk\n=== --> Nodeid: 21\n===";
-        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        let nodeids: Vec<u32> = parse_members(&lines).iter().map(|member| member.nodeid).collect();
-        assert_eq!(nodeids, [1, 21]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct ServerSpec {
     pub eid: &'static str,
     /// How it takes part.
     pub kind: Kind,
+    /// Its machine in the corosync ring, if it is there.
+    pub nodeid: Option<u32>,
     /// The phones that register there.
     pub phones: [&'static str; 2],
 }
@@ -33,6 +35,8 @@ pub struct NodeSpec {
     pub host: u8,
     /// Its entity id.
     pub eid: &'static str,
+    /// Its machine in the corosync ring.
+    pub nodeid: u32,
     /// The server that it serves.
     pub serves: &'static str,
 }
@@ -44,6 +48,7 @@ pub const SERVERS: [ServerSpec; 4] = [
         host: 11,
         eid: "02:00:00:00:01:01",
         kind: Kind::Stock,
+        nodeid: Some(1),
         phones: ["1001", "1002"],
     },
     ServerSpec {
@@ -51,6 +56,7 @@ pub const SERVERS: [ServerSpec; 4] = [
         host: 12,
         eid: "02:00:00:00:01:02",
         kind: Kind::Stock,
+        nodeid: Some(2),
         phones: ["1003", "1004"],
     },
     ServerSpec {
@@ -58,6 +64,7 @@ pub const SERVERS: [ServerSpec; 4] = [
         host: 13,
         eid: "02:00:00:00:01:03",
         kind: Kind::Published,
+        nodeid: None,
         phones: ["1005", "1006"],
     },
     ServerSpec {
@@ -65,19 +72,59 @@ pub const SERVERS: [ServerSpec; 4] = [
         host: 14,
         eid: "02:00:00:00:01:04",
         kind: Kind::Published,
+        nodeid: None,
         phones: ["1007", "1008"],
     },
 ];
 
 /// The nodes.
 pub const NODES: [NodeSpec; 2] = [
-    NodeSpec { name: "east-node1", host: 21, eid: "02:00:00:00:01:21", serves: "east-pbx3" },
-    NodeSpec { name: "east-node2", host: 22, eid: "02:00:00:00:01:22", serves: "east-pbx4" },
+    NodeSpec { name: "east-node1", host: 21, eid: "02:00:00:00:01:21", nodeid: 21, serves: "east-pbx3" },
+    NodeSpec { name: "east-node2", host: 22, eid: "02:00:00:00:01:22", nodeid: 22, serves: "east-pbx4" },
 ];
+
+/// What a cable cuts off as one: a server or a node, with its corosync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The compose service of its server or node.
+    pub name: &'static str,
+    /// The last number of its address.
+    pub host: u8,
+    /// Its place in the corosync ring; `None` without a corosync of its own.
+    pub nodeid: Option<u32>,
+}
+
+impl Machine {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let server = |spec: &ServerSpec| Self { name: spec.name, host: spec.host, nodeid: spec.nodeid };
+        let node = |spec: &NodeSpec| Self { name: spec.name, host: spec.host, nodeid: Some(spec.nodeid) };
+        SERVERS.iter().map(server).chain(NODES.iter().map(node))
+    }
+
+    /// The machine of this name; the site may be left out (`pbx1`).
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|machine| is_named(machine.name, name))
+    }
+
+    /// The compose service that owns its network.
+    pub fn network(&self) -> String {
+        self.nodeid.map_or_else(|| self.name.to_owned(), |_| format!("{}-host", self.name))
+    }
+
+    /// The compose service of its corosync.
+    pub fn corosync(&self) -> Option<String> {
+        self.nodeid.map(|_| format!("{}-corosync", self.name))
+    }
+}
 
 /// The server of this name; the site may be left out (`pbx1`).
 pub fn server(name: &str) -> Option<&'static ServerSpec> {
-    SERVERS.iter().find(|server| server.name == name || server.name.strip_prefix("east-") == Some(name))
+    SERVERS.iter().find(|server| is_named(server.name, name))
+}
+
+fn is_named(full: &str, name: &str) -> bool {
+    full == name || full.strip_prefix("east-") == Some(name)
 }
 
 #[cfg(test)]
@@ -89,5 +136,15 @@ mod tests {
         assert_eq!(server("pbx3"), server("east-pbx3"));
         assert_eq!(server("pbx3").map(|found| found.host), Some(13));
         assert_eq!(server("pbx9"), None);
+    }
+
+    #[test]
+    fn a_machine_in_the_ring_has_a_corosync_and_a_network_of_its_own() {
+        let node = Machine::named("node2").unwrap();
+        assert_eq!((node.host, node.network().as_str()), (22, "east-node2-host"));
+        assert_eq!(node.corosync().as_deref(), Some("east-node2-corosync"));
+        let pbx = Machine::named("east-pbx4").unwrap();
+        assert_eq!((pbx.network().as_str(), pbx.corosync()), ("east-pbx4", None));
+        assert_eq!(Machine::all().count(), SERVERS.len() + NODES.len());
     }
 }
