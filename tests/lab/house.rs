@@ -60,18 +60,21 @@ impl House {
         self.restore().await
     }
 
-    /// Starts what a scenario has ended, thaws what it has frozen, and waits for health. The exporter, whose canaries
-    /// never rest, runs only while a scenario wants it.
+    /// Undoes what a scenario has broken and left broken, and waits for health. The exporter, whose canaries never rest,
+    /// runs only while a scenario wants it.
     pub(crate) async fn restore(&self) -> Result<()> {
-        for container in self.lab.docker().containers().await? {
-            match container.state.as_str() {
-                "running" if container.service == EXPORTER => drop(docker(&["stop", &container.id]).await?),
-                "running" => {}
-                _ if container.service == EXPORTER => {}
-                "paused" => drop(docker(&["unpause", &container.id]).await?),
-                _ => drop(docker(&["start", &container.id]).await?),
-            }
+        let containers = self.lab.docker().containers().await?;
+        if containers.iter().any(|found| found.service == EXPORTER && found.state == "running") {
+            self.lab.docker().stop(&[EXPORTER]).await?;
         }
+        self.lab.faults().heal(&[EXPORTER]).await?;
+        self.ready().await
+    }
+
+    /// After a failure: servers that know nothing of it.
+    pub(crate) async fn renew(&self) -> Result<()> {
+        let servers: Vec<&str> = self.lab.servers.iter().map(|server| server.name).collect();
+        self.lab.faults().restart(&servers).await?;
         self.ready().await
     }
 

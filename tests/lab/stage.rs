@@ -1,24 +1,27 @@
-//! What scenarios act on: the servers with fresh AMI connections, new lamps, and faults.
+//! What scenarios act on: the servers with fresh AMI connections, and new lamps.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use lab::{Lab, NODES, Node, Pbx, Prometheus, Watcher};
 
 use crate::house::EXPORTER;
+use crate::lamp::Lamp;
 
 /// Within this a change must show wherever nothing is broken.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// Within this a program that was started must be in service.
 pub(crate) const STARTED: Duration = Duration::from_secs(30);
+/// Within this everything is right again after a fault is over.
+pub(crate) const REPAIRED: Duration = Duration::from_secs(10);
 /// Within this all sources answer the exporter, and Prometheus knows.
 const WATCHED: Duration = Duration::from_secs(90);
-const POLL: Duration = Duration::from_millis(50);
+pub(crate) const POLL: Duration = Duration::from_millis(50);
 
 pub(crate) struct Stage {
     pub(crate) lab: Lab,
-    pbxes: Vec<Pbx>,
+    pub(crate) pbxes: Vec<Pbx>,
 }
 
 impl Stage {
@@ -41,6 +44,16 @@ impl Stage {
     /// All servers but that one.
     pub(crate) fn others<'a>(&'a self, name: &'a str) -> Vec<&'a Pbx> {
         self.pbxes.iter().filter(|pbx| lab::server(name) != Some(pbx.spec)).collect()
+    }
+
+    /// The servers of these names, as far as the lab has them.
+    pub(crate) fn those(&self, names: &[&str]) -> Vec<&Pbx> {
+        names.iter().filter_map(|name| self.pbx(name).ok()).collect()
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.pbxes.iter().map(|pbx| pbx.spec.name).collect()
     }
 
     /// Every server with every other.
@@ -74,6 +87,14 @@ impl Stage {
         Ok(lamp)
     }
 
+    /// Hints that a restarted server has lost.
+    pub(crate) async fn add_hints(&self, name: &str, lamps: &[&Lamp]) -> Result<()> {
+        for lamp in lamps {
+            self.pbx(name)?.add_hint(&lamp.exten, &lamp.device).await?;
+        }
+        Ok(())
+    }
+
     /// A phone that watches, at no server yet.
     pub(crate) async fn watcher(&self) -> Result<Watcher> {
         let toward = self.pbxes.first().context("no server")?.address;
@@ -98,35 +119,6 @@ impl Stage {
         }
         Ok(prometheus)
     }
-
-    /// Kills a server's Asterisk or a node.
-    pub(crate) async fn kill(&self, service: &str) -> Result<()> {
-        self.lab.docker().kill(&[service]).await
-    }
-
-    /// Starts a node that has ended and waits until it is in the group and synced.
-    pub(crate) async fn start_node(&self, number: usize) -> Result<()> {
-        let node = self.node(number)?;
-        self.lab.docker().start(&[node.spec.name]).await?;
-        let deadline = Instant::now() + STARTED;
-        while !matches!(node.ready().await, Ok(true)) {
-            ensure!(Instant::now() < deadline, "{} does not get ready", node.spec.name);
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
-    }
-
-    /// Starts a server that has ended, waits until it is healthy, and connects to it anew.
-    pub(crate) async fn start_server(&mut self, name: &str) -> Result<()> {
-        let spec = lab::server(name).with_context(|| format!("there is no {name}"))?;
-        self.lab.docker().start(&[spec.name]).await?;
-        self.lab.docker().healthy(&[spec.name], STARTED).await?;
-        let anew = self.lab.pbx(spec).await?;
-        if let Some(pbx) = self.pbxes.iter_mut().find(|pbx| pbx.spec == spec) {
-            *pbx = anew;
-        }
-        Ok(())
-    }
 }
 
 /// Waits until a condition holds; `what` is what is missing when it never does.
@@ -141,39 +133,4 @@ pub(crate) async fn eventually<F: Future<Output = Result<bool>>>(
         tokio::time::sleep(POLL * 10).await;
     }
     Ok(())
-}
-
-/// A `Custom:` device and the hint of the same name.
-pub(crate) struct Lamp {
-    pub(crate) device: String,
-    pub(crate) exten: String,
-}
-
-impl Lamp {
-    /// Waits until the lamp is lit at all these servers.
-    pub(crate) async fn lit(&self, at: &[&Pbx], timeout: Duration) -> Result<()> {
-        self.becomes(at, true, Instant::now() + timeout).await
-    }
-
-    /// Waits until the lamp is out at all these servers.
-    pub(crate) async fn out(&self, at: &[&Pbx], timeout: Duration) -> Result<()> {
-        self.becomes(at, false, Instant::now() + timeout).await
-    }
-
-    async fn becomes(&self, at: &[&Pbx], lit: bool, deadline: Instant) -> Result<()> {
-        for pbx in at {
-            loop {
-                let hint = pbx.hint(&self.exten).await?;
-                if hint.is_lit() == lit {
-                    break;
-                }
-                if Instant::now() > deadline {
-                    let wanted = if lit { "lit" } else { "out" };
-                    bail!("{} should show {} as {wanted} and shows {}", pbx.spec.name, self.exten, hint.text);
-                }
-                tokio::time::sleep(POLL).await;
-            }
-        }
-        Ok(())
-    }
 }

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::process::processor_time;
+
 /// One container of the project, as docker sees it.
 #[derive(Clone, Debug)]
 pub struct Container {
@@ -117,6 +119,12 @@ impl Docker {
         let mut arguments = vec!["exec", "--interactive", container.id.as_str()];
         arguments.extend(command);
         docker_with_input(&arguments, input).await
+    }
+
+    /// The processor time that a service's first process has taken since it began.
+    pub async fn processor_time(&self, service: &str) -> Result<Duration> {
+        let stat = self.exec(service, &["cat", "/proc/1/stat"]).await?;
+        processor_time(&stat).context("/proc/1/stat is not as expected")
     }
 
     /// What a service has logged since a moment, both streams together.

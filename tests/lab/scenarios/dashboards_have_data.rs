@@ -8,7 +8,8 @@ use lab::Prometheus;
 use lab::dashboards::Dashboard;
 
 use crate::house::events_folder;
-use crate::stage::{Lamp, Stage, eventually};
+use crate::lamp::Lamp;
+use crate::stage::{Stage, eventually};
 
 /// Rates need two scrapes, recorded figures a minute's beginning.
 const DATA: Duration = Duration::from_secs(60);

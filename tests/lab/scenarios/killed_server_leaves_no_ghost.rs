@@ -1,24 +1,22 @@
-//! A killed server leaves no lamp lit where a node can put it out; back again, it is heard again.
+//! A killed server leaves no lamp lit anywhere; back again, it is heard again.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use lab::Pbx;
 
 use crate::stage::{SOON, Stage};
 
 /// A server without corosync is given up after a silence of six seconds.
 const NOTICED: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(mut stage: Stage, name: &'static str, judged: &[&str]) -> Result<()> {
+pub(super) async fn run(mut stage: Stage, name: &'static str) -> Result<()> {
     let lamp = stage.new_lamp().await?;
     let spec = stage.pbx(name)?.spec;
     stage.pbx(name)?.set(&lamp.device, "INUSE").await?;
     lamp.lit(&stage.all(), SOON).await?;
 
     stage.kill(spec.name).await?;
-    let judged = judged.iter().map(|name| stage.pbx(name)).collect::<Result<Vec<&Pbx>>>()?;
-    lamp.out(&judged, NOTICED).await?;
+    lamp.out(&stage.others(name), NOTICED).await?;
     let deadline = Instant::now() + SOON;
     for node in stage.nodes()? {
         // UNAVAILABLE is what a node says of the dead, because stock Asterisk understands nothing else.

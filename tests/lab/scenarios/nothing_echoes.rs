@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use lab::{Mark, Pbx};
 
-use crate::stage::{Lamp, SOON, Stage};
+use crate::lamp::Lamp;
+use crate::stage::{SOON, Stage};
 
 const SILENCE: Duration = Duration::from_secs(3);
 
