@@ -1,5 +1,6 @@
 //! The project's rules that no compiler knows.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,29 @@ fn only_corosync_is_unsafe() {
             );
         }
     }
+}
+
+#[test]
+fn every_scenario_is_documented_with_the_verdict_on_stock_servers() {
+    let list = fs::read_to_string(root().join("tests/lab/scenarios/mod.rs")).expect("the list of scenarios");
+    let listed: BTreeMap<&str, &str> = list
+        .split("scenario(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(name, rest)| match rest {
+            _ if rest.contains(".also_stock()") => (name, "passes"),
+            _ if rest.contains(".stock_fails(") => (name, "fails"),
+            _ => (name, "–"),
+        })
+        .collect();
+    let page = fs::read_to_string(root().join("docs/FAULTS.md")).expect("the page of faults");
+    let documented: BTreeMap<&str, &str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .filter_map(|(name, rest)| Some((name, rest.split('|').nth(2)?.trim().split(':').next()?)))
+        .collect();
+    assert!(listed.len() > 20, "the list is where this test looks for it");
+    assert_eq!(documented, listed);
 }
 
 /// Every Rust file of the project with its text.

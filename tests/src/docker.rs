@@ -65,27 +65,22 @@ impl Docker {
 
     /// Ends the services' first processes at once, as a power cut would; no restart policy brings them back.
     pub async fn kill(&self, services: &[&str]) -> Result<()> {
-        self.each("kill", services).await
+        self.each(&["kill"], services).await
     }
 
     /// Asks the services to end (SIGTERM) and waits for it.
     pub async fn stop(&self, services: &[&str]) -> Result<()> {
-        self.each("stop", services).await
+        self.each(&["stop"], services).await
     }
 
     /// Starts services that have ended.
     pub async fn start(&self, services: &[&str]) -> Result<()> {
-        self.each("start", services).await
+        self.each(&["start"], services).await
     }
 
-    /// Stops all processes of the services where they are.
-    pub async fn pause(&self, services: &[&str]) -> Result<()> {
-        self.each("pause", services).await
-    }
-
-    /// Lets paused services go on.
-    pub async fn unpause(&self, services: &[&str]) -> Result<()> {
-        self.each("unpause", services).await
+    /// Sends a signal to the services' first processes.
+    pub async fn signal(&self, name: &str, services: &[&str]) -> Result<()> {
+        self.each(&["kill", "--signal", name], services).await
     }
 
     /// Waits until the services are healthy.
@@ -141,9 +136,9 @@ impl Docker {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    async fn each(&self, verb: &str, services: &[&str]) -> Result<()> {
+    async fn each(&self, command: &[&str], services: &[&str]) -> Result<()> {
         let containers = self.containers().await?;
-        let mut arguments = vec![verb];
+        let mut arguments = command.to_vec();
         for service in services {
             let found = containers.iter().find(|container| container.service == *service);
             arguments

@@ -1,6 +1,6 @@
 //! Faults: what breaks a lab, and what mends it. `just break` and the scenarios do the same.
 //!
-//! Containers are killed and frozen by docker. What concerns the network or the group is done by short-lived helpers that join a
+//! Programs are killed and stopped by docker. What concerns the network or the group is done by short-lived helpers that join a
 //! machine's namespaces and bring the right with them, so that nothing of the lab has it.
 
 use std::time::Duration;
@@ -37,14 +37,14 @@ impl Faults<'_> {
         self.lab.docker().kill(services).await
     }
 
-    /// Stops the processes of services where they are; to the others they look as if they had no time.
+    /// Stops programs where they are (SIGSTOP); to the others they look as if they had no time.
     pub async fn freeze(&self, services: &[&str]) -> Result<()> {
-        self.lab.docker().pause(services).await
+        self.lab.docker().signal("STOP", services).await
     }
 
-    /// Lets frozen services go on.
+    /// Lets frozen programs go on.
     pub async fn thaw(&self, services: &[&str]) -> Result<()> {
-        self.lab.docker().unpause(services).await
+        self.lab.docker().signal("CONT", services).await
     }
 
     /// Pulls the cable between these machines and all others. Among themselves they still speak, and we still reach all of them.
@@ -96,6 +96,11 @@ impl Faults<'_> {
             self.reunite().await?;
             done.push("the partition is over".to_owned());
         }
+        let frozen = self.frozen().await?;
+        if !frozen.is_empty() {
+            self.thaw(&frozen.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+            done.extend(frozen.iter().map(|service| format!("{service} goes on")));
+        }
         // A server that comes up before its corosync does without the group for ever.
         for stage in [is_host, is_corosync, is_program] {
             done.extend(self.revive(|service| stage(service) && !resting.contains(&service)).await?);
@@ -104,7 +109,19 @@ impl Faults<'_> {
         Ok(done)
     }
 
-    /// Brings back what was frozen or ended, and waits for its health.
+    /// The services whose program is stopped.
+    async fn frozen(&self) -> Result<Vec<String>> {
+        let mut all = JoinSet::new();
+        for container in self.lab.docker().containers().await? {
+            if container.state == "running" {
+                all.spawn(async move { Ok((is_stopped(&container).await?, container.service)) });
+            }
+        }
+        let looked = all.join_all().await.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(looked.into_iter().filter(|(stopped, _)| *stopped).map(|(_, service)| service).collect())
+    }
+
+    /// Brings back what has ended, and waits for its health.
     async fn revive(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>> {
         let docker = self.lab.docker();
         let containers = docker.containers().await?.into_iter().filter(|found| wanted(&found.service));
@@ -207,6 +224,13 @@ async fn nft(helpers: Vec<String>, rules: &str) -> Result<()> {
         one?.context("nft")?;
     }
     Ok(())
+}
+
+/// Whether its first process is in state T, as `ps` on docker's machine says.
+async fn is_stopped(container: &Container) -> Result<bool> {
+    let listed = docker(&["top", &container.id, "-o", "pid,stat"]).await?;
+    let first = listed.lines().find_map(|line| line.trim().strip_prefix(&format!("{} ", container.pid)));
+    Ok(first.is_some_and(|state| state.trim().starts_with('T')))
 }
 
 /// Brings a container back from wherever a fault has put it, and says so.

@@ -15,7 +15,7 @@ pub(crate) enum Harm {
         #[arg(required = true)]
         services: Vec<String>,
     },
-    /// Stops the processes of services where they are.
+    /// Stops the programs of services where they are (SIGSTOP).
     Freeze {
         /// Compose services; the site may be left out.
         #[arg(required = true)]

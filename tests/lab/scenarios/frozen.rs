@@ -6,6 +6,8 @@ use anyhow::{Result, ensure};
 
 use crate::stage::{REPAIRED, SOON, Stage};
 
+/// Longer than corosync waits for a machine.
+const A_WHILE: Duration = Duration::from_secs(3);
 /// Longer than a node waits for a server without a sign of life.
 const LONG: Duration = Duration::from_secs(8);
 
@@ -41,7 +43,7 @@ pub(super) async fn server(stage: Stage) -> Result<()> {
     stage.faults().freeze(&["east-pbx1"]).await?;
     stage.pbx("pbx2")?.set(&theirs.device, "INUSE").await?;
     theirs.lit(&others, SOON).await?;
-    tokio::time::sleep(LONG).await;
+    tokio::time::sleep(A_WHILE).await;
     stage.faults().thaw(&["east-pbx1"]).await?;
 
     theirs.lit(&stage.all(), REPAIRED).await?;

@@ -13,6 +13,7 @@ mod frozen;
 mod ghost_lamp_fires_the_alert;
 mod intruder_leaves;
 mod killed_and_restarted;
+mod killed_node;
 mod killed_node_comes_back;
 mod killed_server_leaves_no_ghost;
 mod lamp_crosses;
@@ -99,6 +100,11 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("killed_pbx3_leaves_no_lamp_lit", |stage| {
         Box::pin(killed_server_leaves_no_ghost::run(stage, "pbx3"))
     }),
+    scenario("killed_pbx1_leaves_no_message_lamp_lit", |stage| {
+        Box::pin(message_waiting_crosses::killed(stage))
+    })
+    .stock_fails("is not told of 0 new messages"),
+    scenario("killed_node1_leaves_no_lamp_lit", |stage| Box::pin(killed_node::run(stage))),
     scenario("killed_and_restarted_pbx1_is_right_at_once", |stage| {
         Box::pin(killed_and_restarted::run(stage))
     })

@@ -2,41 +2,49 @@
 
 use anyhow::Result;
 
+use crate::lamp::Calm;
 use crate::stage::{REPAIRED, SOON, Stage};
 
 const LEFT: [&str; 3] = ["pbx1", "node1", "pbx3"];
 const RIGHT: [&str; 3] = ["pbx2", "node2", "pbx4"];
 
+/// Changes on both sides while they are apart.
 pub(super) async fn run(stage: Stage) -> Result<()> {
-    let (mut steady, mut lit_meanwhile, mut out_meanwhile) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut stays, mut comes, mut goes) = (Vec::new(), Vec::new(), Vec::new());
     for pbx in stage.all() {
-        let (stays, comes, goes) =
-            (stage.new_lamp().await?, stage.new_lamp().await?, stage.new_lamp().await?);
-        pbx.set(&stays.device, "INUSE").await?;
-        pbx.set(&goes.device, "INUSE").await?;
-        stays.lit(&stage.all(), SOON).await?;
-        goes.lit(&stage.all(), SOON).await?;
-        steady.push((pbx, stays));
-        lit_meanwhile.push((pbx, comes));
-        out_meanwhile.push((pbx, goes));
+        stays.push((pbx, stage.new_lamp().await?));
+        comes.push((pbx, stage.new_lamp().await?));
+        goes.push((pbx, stage.new_lamp().await?));
     }
-
-    stage.part(&LEFT).await?;
-    for (pbx, lamp) in &lit_meanwhile {
+    for (pbx, lamp) in stays.iter().chain(&goes) {
         pbx.set(&lamp.device, "INUSE").await?;
     }
-    for (pbx, lamp) in &out_meanwhile {
+    for (_, lamp) in stays.iter().chain(&goes) {
+        lamp.lit(&stage.all(), SOON).await?;
+    }
+    let (left, right) = (stage.those(&LEFT), stage.those(&RIGHT));
+    let sides = stays.iter().map(|(pbx, lamp)| {
+        lamp.is_calm(if left.iter().any(|near| near.spec == pbx.spec) { &left } else { &right })
+    });
+    let calm: Vec<Calm<'_>> = sides.collect();
+
+    stage.part(&LEFT).await?;
+    for (pbx, lamp) in &comes {
+        pbx.set(&lamp.device, "INUSE").await?;
+    }
+    for (pbx, lamp) in &goes {
         pbx.set(&lamp.device, "NOT_INUSE").await?;
     }
     stage.reunite().await?;
 
-    for (_, lamp) in steady.iter().chain(&lit_meanwhile) {
+    for (_, lamp) in stays.iter().chain(&comes) {
         lamp.lit(&stage.all(), REPAIRED).await?;
     }
-    for (_, lamp) in &out_meanwhile {
+    for (_, lamp) in &goes {
         lamp.out(&stage.all(), REPAIRED).await?;
     }
-    Ok(())
+    // Who was there all the time has not changed, on the side that saw it all the time.
+    calm.iter().try_for_each(Calm::held)
 }
 
 /// What was lit on one side only is out on the other while they are apart.
