@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
-# Makes asterism/debian:forky, the base of every image: from a registry where one is in reach, else from Debian's packages alone.
+# Makes asterism/debian:SUITE, which images start from: from a registry where one is in reach, else from Debian's packages alone.
+#   base-image.sh SUITE
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/scripts/debian.sh"
 
-BASE=asterism/debian:forky
-SUITE=forky
+SUITE="$1"
+# Two suites may be made at the same time.
+WORK="$TOOLS/base-$SUITE"
+UNPACKED="asterism/debian:$SUITE-unpacked"
+CONFIGURED="asterism/debian:$SUITE-configured"
 
 main() {
     if timeout 40 docker pull -q "debian:$SUITE-slim"; then
-        docker tag "debian:$SUITE-slim" asterism/debian:unpacked
-        mkdir -p "$TOOLS/base/debs"
+        docker tag "debian:$SUITE-slim" "$UNPACKED"
+        mkdir -p "$WORK/debs"
     else
         echo "NOTE: no image registry in reach: bootstrapping Debian $SUITE from its packages"
         unpack_packages
@@ -21,36 +25,36 @@ main() {
 # right yet (no root here): the packages' own installation sets them.
 unpack_packages() {
     debian_lists "$SUITE"
-    rm -rf "$TOOLS/base" "$TOOLS/apt/$SUITE/cache/archives"
-    mkdir -p "$TOOLS/base/debs" "$TOOLS/base/root" "$TOOLS/apt/$SUITE/cache/archives/partial"
+    rm -rf "$WORK" "$TOOLS/apt/$SUITE/cache/archives"
+    mkdir -p "$WORK/debs" "$WORK/root" "$TOOLS/apt/$SUITE/cache/archives/partial"
     DEBIAN_EMPTY=1 debian_apt "$SUITE" install --download-only '?essential' apt ca-certificates
-    mv "$TOOLS/apt/$SUITE/cache/archives"/*.deb "$TOOLS/base/debs/"
+    mv "$TOOLS/apt/$SUITE/cache/archives"/*.deb "$WORK/debs/"
     local deb
     # base-files first: it brings /bin -> usr/bin and the like.
-    for deb in "$TOOLS/base/debs"/base-files_*.deb "$TOOLS/base/debs"/*.deb; do
-        dpkg-deb -x "$deb" "$TOOLS/base/root"
+    for deb in "$WORK/debs"/base-files_*.deb "$WORK/debs"/*.deb; do
+        dpkg-deb -x "$deb" "$WORK/root"
     done
-    tar --create --owner=0 --group=0 --numeric-owner --directory="$TOOLS/base/root" . | docker import - asterism/debian:unpacked
-    chmod -R u+w "$TOOLS/base/root"
-    rm -rf "$TOOLS/base/root"
+    tar --create --owner=0 --group=0 --numeric-owner --directory="$WORK/root" . | docker import - "$UNPACKED"
+    chmod -R u+w "$WORK/root"
+    rm -rf "$WORK/root"
 }
 
 # Runs the packages' own installation inside, then flattens the result.
 configure_packages() {
-    cp "$ROOT/images/debian/configure.sh" "$TOOLS/base/"
-    cat >"$TOOLS/base/Dockerfile" <<END
-FROM asterism/debian:unpacked
+    cp "$ROOT/images/debian/configure.sh" "$WORK/"
+    cat >"$WORK/Dockerfile" <<END
+FROM $UNPACKED
 COPY configure.sh /configure.sh
 COPY debs /debs
 RUN ["/bin/sh", "/configure.sh", "$(debian_mirror)", "$SUITE"]
 END
-    docker_build -t asterism/debian:configured "$TOOLS/base"
+    docker_build -t "$CONFIGURED" "$WORK"
     local container
-    container="$(docker create asterism/debian:configured true)"
-    docker export "$container" | docker import --change 'CMD ["bash"]' - "$BASE"
+    container="$(docker create "$CONFIGURED" true)"
+    docker export "$container" | docker import --change 'CMD ["bash"]' - "asterism/debian:$SUITE"
     docker rm "$container" >/dev/null
-    docker rmi asterism/debian:configured asterism/debian:unpacked >/dev/null || true
-    rm -rf "$TOOLS/base"
+    docker rmi "$CONFIGURED" "$UNPACKED" >/dev/null || true
+    rm -rf "$WORK"
 }
 
 main

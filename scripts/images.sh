@@ -1,22 +1,22 @@
 # shellcheck shell=bash
 # Builds the images whose inputs changed. Sourced, after lib.sh.
 
-# A digest of a folder's files (names, modes, bytes) and of the base image: equal digest, equal image.
+# A digest of a folder's files (names, modes, bytes) and of the base images: equal digest, equal image.
 inputs_of() {
     {
-        docker image inspect --format '{{.Id}}' asterism/debian:forky
+        docker image inspect --format '{{.Id}}' asterism/debian:forky ${2:+"asterism/debian:$2"}
         cd "$1"
         find . -type f -printf '%p %m ' -exec sha256sum {} \; | LC_ALL=C sort
     } | sha256sum | cut -c 1-32
 }
 
-# image NAME FOLDER: asterism/NAME from that folder, unless the one at hand has the same inputs.
+# image NAME FOLDER [SUITE]: asterism/NAME from that folder, unless the one at hand has the same inputs.
 image() {
-    local tag="asterism/$1" folder="$2" inputs before
-    inputs="$(inputs_of "$folder")"
+    local tag="asterism/$1" folder="$2" suite="${3:-}" inputs before
+    inputs="$(inputs_of "$folder" "$suite")"
     before="$(docker image inspect --format '{{index .Config.Labels "asterism.inputs"}}' "$tag" 2>/dev/null || true)"
     [ "$before" != "$inputs" ] || return 0
-    docker_build --label "asterism.inputs=$inputs" --tag "$tag" "$folder"
+    docker_build --label "asterism.inputs=$inputs" --tag "$tag" ${suite:+--build-arg "SUITE=$suite"} "$folder"
     # The one that it replaces.
     docker image prune --force --filter label=asterism.inputs >/dev/null
 }
@@ -48,9 +48,13 @@ schema_image() {
     image schema "$folder"
 }
 
-base_image() {
-    docker image inspect asterism/debian:forky >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh"
+# For the tests: Asterisk 16, the other end of what is in use.
+asterisk16_image() {
+    base_image bullseye
+    image asterisk16 "$ROOT/images/asterisk" bullseye
 }
+
+base_image() { docker image inspect "asterism/debian:$1" >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh" "$1"; }
 
 programs() {
     cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter --package lab \
@@ -62,7 +66,7 @@ build_all() {
     local jobs=() failed=0 job
     start_job step "programs (cargo)" programs
     jobs+=("$!")
-    if step "base image" base_image; then
+    if step "base image" base_image forky; then
         for job in corosync asterisk phones prometheus; do
             start_job step "image $job" image "$job" "$ROOT/images/$job"
             jobs+=("$!")

@@ -16,6 +16,7 @@ build_all
 # Where one of them cannot be had, the test that needs it says so; all others run.
 step "image schema" schema_image || true
 step "image chromium" image chromium "$ROOT/images/chromium" || true
+step "image asterisk16" asterisk16_image || true
 
 cargo test --manifest-path "$ROOT/Cargo.toml" --workspace --no-fail-fast "$@" 2>&1 | tee "$log" || failed=1
 
