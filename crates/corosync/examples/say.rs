@@ -1,30 +1,45 @@
-//! Joins a group, says each message given in hexadecimal digits, hears itself say them, and leaves: `say GROUP [HEX]...`.
+//! Joins a group, says messages given in hexadecimal digits, hears itself say them, and leaves: `say GROUP [HEX]...`, or
+//! `say GROUP -` to say each line of standard input as it comes, until that ends.
 //!
 //! Without a message it comes and goes. It says whatever it is told: a program that believes it may break.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 use std::error::Error;
+use std::io;
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use corosync_rs::{Event, Member, Session};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let group = arguments.next().ok_or("usage: say GROUP [HEX]...")?;
+    let mut arguments = std::env::args().skip(1).peekable();
+    let group = arguments.next().ok_or("usage: say GROUP [HEX]... or say GROUP -")?;
+    let from_input = arguments.next_if_eq("-").is_some();
     let messages = arguments.map(|hex| bytes(&hex)).collect::<Result<Vec<_>, _>>()?;
 
     let (sender, events) = mpsc::channel();
-    // An error here means that the main thread is through.
-    let session = Session::spawn(group.parse()?, move |event| drop(sender.send(event)));
+    let session = Session::spawn(group.parse()?, move |mut event| {
+        if let Event::Delivered { payload, .. } = &mut event {
+            // Only who said it is wanted, and nobody may look for long.
+            *payload = Vec::new();
+        }
+        // An error here means that the main thread is through.
+        drop(sender.send(event));
+    });
     let me = joined(&events)?;
-    for message in &messages {
-        session.multicast(message.clone())?;
+    let mut said = messages.len();
+    messages.into_iter().for_each(|message| say(&session, message));
+    if from_input {
+        for line in io::stdin().lines() {
+            say(&session, bytes(&line?)?);
+            said += 1;
+        }
     }
-    for message in &messages {
+    for _ in 0..said {
         own(&events, me)?;
-        println!("{me} said {} bytes", message.len());
     }
+    println!("{me} said {said} messages");
     session.leave(Duration::from_secs(2));
     Ok(())
 }
@@ -35,7 +50,18 @@ fn joined(events: &mpsc::Receiver<Event>) -> Result<Member, Box<dyn Error>> {
             println!("{me} is one of {}", members.len());
             Ok(me)
         }
-        other => Err(format!("not joined: {other:?}").into()),
+        Event::Down { error, .. } => Err(error.into()),
+        early @ (Event::Configuration { .. } | Event::Delivered { .. }) => {
+            Err(format!("before the joining came {early:?}").into())
+        }
+    }
+}
+
+/// Waits for room in the queue, if it must.
+fn say(session: &Session, mut message: Vec<u8>) {
+    while let Err(full) = session.multicast(message) {
+        message = full.0;
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -58,7 +84,7 @@ fn bytes(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {
         .map(|c| c.to_digit(16).ok_or(c))
         .collect::<Result<_, _>>()
         .map_err(|c| format!("{c:?} is no hexadecimal digit"))?;
-    if digits.len() % 2 != 0 {
+    if !digits.len().is_multiple_of(2) {
         return Err(format!("{hex}: half a byte is left").into());
     }
     Ok(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
