@@ -40,6 +40,7 @@ impl House {
         let mut files: Vec<PathBuf> = vec![here.join("../compose/compose.yaml").canonicalize()?];
         files.push(match self.subject {
             Subject::Stock => here.join("lab/stock.yaml"),
+            Subject::Mixed => here.join("lab/mixed.yaml"),
             Subject::Node => here.join("../compose/monitoring.yaml").canonicalize()?,
         });
         let events = events_folder(&self.lab.project);

@@ -1,16 +1,9 @@
 //! Events that no server sends, one for each way of being wrong that crates/wire/WIRE.md names.
 
-const MWI: u16 = 0x02;
-const DEVICE_STATE_CHANGE: u16 = 0x06;
-const CLUSTER_DISCOVERY: u16 = 0x0d;
-
-const MAILBOX: u16 = 0x03;
-const DEVICE: u16 = 0x07;
-const STATE: u16 = 0x08;
-const CONTEXT: u16 = 0x09;
-const EID: u16 = 0x21;
-const CACHABLE: u16 = 0x3d;
-const NODE_ID: u16 = 0x3e;
+use crate::words::{
+    CACHABLE, CLUSTER_DISCOVERY, CONTEXT, DEVICE, DEVICE_STATE_CHANGE, EID, MAILBOX, MWI, NODE_ID, STATE,
+    element, event, number, text,
+};
 
 /// The device of whatever is said of one.
 pub(crate) const NAME: &str = "Custom:junk";
@@ -44,26 +37,4 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<u8>)> {
         ("state", of_state(1_000_000)),
         ("missing_address", discovery),
     ]
-}
-
-fn event(kind: u16, elements: &[Vec<u8>]) -> Vec<u8> {
-    let elements = elements.concat();
-    [&kind.to_be_bytes(), &length(4 + elements.len())[..], &elements].concat()
-}
-
-fn element(kind: u16, payload: &[u8]) -> Vec<u8> {
-    [&kind.to_be_bytes(), &length(payload.len())[..], payload].concat()
-}
-
-fn number(kind: u16, value: u32) -> Vec<u8> {
-    element(kind, &value.to_be_bytes())
-}
-
-/// With a hash of zero, which nobody looks at.
-fn text(kind: u16, text: &str) -> Vec<u8> {
-    element(kind, &[&[0; 4], text.as_bytes(), &[0]].concat())
-}
-
-fn length(bytes: usize) -> [u8; 2] {
-    u16::try_from(bytes).unwrap_or(u16::MAX).to_be_bytes()
 }

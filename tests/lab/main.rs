@@ -1,8 +1,8 @@
 //! The lab suite: scenarios that run one after the other on a lab of their own, whichever lab the user has up beside it.
 //!
-//! `cargo test -p lab --test lab -- [--list] [PART OF A NAME]...` with `SUBJECT=node` (the default: everything) or
-//! `SUBJECT=stock` (what can be asked of stock servers alone, on stock servers alone; each must pass or fail as the list says).
-//! The images must be there: `just test` builds them.
+//! `cargo test -p lab --test lab -- [--list] [PART OF A NAME]...` with `SUBJECT=node` (nodes and servers), `SUBJECT=stock` (what can be
+//! asked of stock servers alone, on stock servers alone; each must pass or fail as the list says) or `SUBJECT=mixed` (what Asterisk 22
+//! and 16 do with words that nodes may say); without it `node` and then `mixed`. The images must be there: `just test` builds them.
 
 #![allow(clippy::print_stdout, reason = "a test program tells its results on standard output")]
 
@@ -12,9 +12,11 @@ mod house;
 mod junk;
 mod lamp;
 mod logs;
+mod mixed;
 mod ring;
 mod scenarios;
 mod stage;
+mod words;
 
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime};
@@ -32,10 +34,11 @@ use stage::Stage;
 pub(crate) enum Subject {
     Node,
     Stock,
+    Mixed,
 }
 
 struct Arguments {
-    subject: Subject,
+    subjects: Vec<Subject>,
     list: bool,
     filters: Vec<String>,
 }
@@ -48,15 +51,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let chosen: Vec<&Scenario> =
-        scenarios::ALL.iter().filter(|scenario| arguments.chooses(scenario)).collect();
     if arguments.list {
-        chosen.iter().for_each(|scenario| println!("{}: test", scenario.name));
+        let chosen = arguments.subjects.iter().flat_map(|subject| arguments.chosen(*subject));
+        chosen.for_each(|scenario| println!("{}: test", scenario.name));
         return ExitCode::SUCCESS;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(judge(&arguments, &chosen)),
+        Ok(runtime) => runtime.block_on(judge_all(&arguments)),
         Err(error) => {
             eprintln!("cannot start: {error}");
             ExitCode::FAILURE
@@ -66,39 +68,61 @@ fn main() -> ExitCode {
 
 impl Arguments {
     fn read() -> Result<Self, String> {
-        let subject = match std::env::var("SUBJECT").as_deref() {
-            Err(_) | Ok("" | "node") => Subject::Node,
-            Ok("stock") => Subject::Stock,
-            Ok(other) => return Err(format!("SUBJECT is {other}; it may be node or stock")),
+        let subjects = match std::env::var("SUBJECT").as_deref() {
+            Err(_) | Ok("") => vec![Subject::Node, Subject::Mixed],
+            Ok("node") => vec![Subject::Node],
+            Ok("stock") => vec![Subject::Stock],
+            Ok("mixed") => vec![Subject::Mixed],
+            Ok(other) => return Err(format!("SUBJECT is {other}; it may be node, stock or mixed")),
         };
         // cargo and its users pass the options of the usual harness; those that mean nothing here are let through.
         let (options, filters): (Vec<_>, Vec<_>) =
             std::env::args().skip(1).partition(|word| word.starts_with('-'));
-        Ok(Self { subject, list: options.iter().any(|option| option == "--list"), filters })
+        Ok(Self { subjects, list: options.iter().any(|option| option == "--list"), filters })
     }
 
-    fn chooses(&self, scenario: &Scenario) -> bool {
-        let fits = self.filters.is_empty()
-            || self.filters.iter().any(|filter| scenario.name.contains(filter.as_str()));
-        fits && (self.subject == Subject::Node || scenario.stock != Stock::NotAsked)
+    fn chosen(&self, subject: Subject) -> Vec<&'static Scenario> {
+        let fits = |scenario: &&Scenario| {
+            let named = |filter: &String| scenario.name.contains(filter.as_str());
+            let asked = subject != Subject::Stock || scenario.stock != Stock::NotAsked;
+            asked && (self.filters.is_empty() || self.filters.iter().any(named))
+        };
+        let all = if subject == Subject::Mixed { mixed::ALL } else { scenarios::ALL };
+        all.iter().filter(fits).collect()
     }
 }
 
+/// Each subject on a lab of its own.
+async fn judge_all(arguments: &Arguments) -> ExitCode {
+    let interrupted = interrupted();
+    let mut outcome = ExitCode::SUCCESS;
+    for subject in &arguments.subjects {
+        let one = judge(*subject, &arguments.chosen(*subject), interrupted.clone()).await;
+        if *interrupted.borrow() {
+            return one;
+        }
+        if one != ExitCode::SUCCESS {
+            outcome = one;
+        }
+    }
+    outcome
+}
+
 /// Brings a lab up, runs the scenarios, and takes the lab away whatever happened.
-async fn judge(arguments: &Arguments, chosen: &[&Scenario]) -> ExitCode {
+async fn judge(subject: Subject, chosen: &[&Scenario], interrupted: watch::Receiver<bool>) -> ExitCode {
     println!("\nrunning {} tests", chosen.len());
     if chosen.is_empty() {
         println!("\ntest result: ok. 0 passed; 0 failed\n");
         return ExitCode::SUCCESS;
     }
-    let mut house = match House::plan(arguments.subject).await {
+    let mut house = match House::plan(subject).await {
         Ok(house) => house,
         Err(error) => {
             println!("no lab: {error:#}");
             return ExitCode::FAILURE;
         }
     };
-    let outcome = run(&mut house, arguments, chosen, interrupted()).await;
+    let outcome = run(&mut house, subject, chosen, interrupted).await;
     house.tear_down().await;
     outcome
 }
@@ -124,7 +148,7 @@ fn interrupted() -> watch::Receiver<bool> {
 
 async fn run(
     house: &mut House,
-    arguments: &Arguments,
+    subject: Subject,
     chosen: &[&Scenario],
     mut interrupted: watch::Receiver<bool>,
 ) -> ExitCode {
@@ -145,7 +169,7 @@ async fn run(
     for scenario in chosen {
         let begin = Instant::now();
         let result = tokio::select! {
-            result = run_one(house, scenario, arguments.subject) => result,
+            result = run_one(house, scenario, subject) => result,
             Ok(_) = interrupted.wait_for(|yes| *yes) => return ExitCode::from(130),
         };
         let seconds = begin.elapsed().as_secs_f64();

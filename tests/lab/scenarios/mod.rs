@@ -56,7 +56,7 @@ pub(crate) enum Stock {
     Fails(&'static str),
 }
 
-const fn scenario(name: &'static str, run: fn(Stage) -> Story) -> Scenario {
+pub(crate) const fn scenario(name: &'static str, run: fn(Stage) -> Story) -> Scenario {
     Scenario { name, run, stock: Stock::NotAsked, expected: &[] }
 }
 

@@ -1,0 +1,13 @@
+//! What stock servers of two versions do with words that nodes may say, without any node; told in docs/STOCK.md.
+
+mod custom_events_are_ignored;
+mod speaker;
+mod unknown_elements_are_skipped;
+
+use crate::scenarios::{Scenario, scenario};
+
+/// All of them, in the order in which they run.
+pub(crate) const ALL: &[Scenario] = &[
+    scenario("unknown_elements_are_skipped", |stage| Box::pin(unknown_elements_are_skipped::run(stage))),
+    scenario("custom_events_are_ignored", |stage| Box::pin(custom_events_are_ignored::run(stage))),
+];
