@@ -1,6 +1,12 @@
 //! The aggregate is a join semilattice, so any order of arrival ends in the same lamp.
 
+use std::collections::BTreeSet;
+
 use presence::{DeviceState, aggregate};
+
+/// What Asterisk 16 and 22 make of every set of states, as the lab's scenario `aggregates_are_as_recorded` saw it.
+const RECORDED: [&str; 2] =
+    [include_str!("oracle/aggregate-16.tsv"), include_str!("oracle/aggregate-22.tsv")];
 
 /// Every set of up to five states, by brute force.
 fn sets() -> impl Iterator<Item = Vec<DeviceState>> {
@@ -22,6 +28,20 @@ fn permutations(set: &[DeviceState]) -> Vec<Vec<DeviceState>> {
             permutations(&rest).into_iter().map(move |tail| [vec![head], tail].concat())
         })
         .collect()
+}
+
+#[test]
+fn it_is_what_asterisk_makes_of_every_set() {
+    for recorded in RECORDED {
+        let mut sets = BTreeSet::new();
+        for row in recorded.lines().filter(|line| !line.starts_with('#')) {
+            let (states, expected) = row.split_once('\t').unwrap();
+            let states: Vec<DeviceState> = states.split(' ').map(|state| state.parse().unwrap()).collect();
+            assert_eq!(aggregate(states.clone()).as_str(), expected, "{states:?}");
+            sets.insert(states.into_iter().collect::<BTreeSet<_>>());
+        }
+        assert_eq!(sets.len(), (1 << DeviceState::ALL.len()) - 1, "every set but the empty one is recorded");
+    }
 }
 
 #[test]

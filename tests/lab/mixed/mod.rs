@@ -1,5 +1,6 @@
 //! What stock servers of two versions do with words that nodes may say, without any node; told in docs/STOCK.md.
 
+mod aggregates_are_as_recorded;
 mod custom_events_are_ignored;
 mod speaker;
 mod unknown_elements_are_skipped;
@@ -10,4 +11,5 @@ use crate::scenarios::{Scenario, scenario};
 pub(crate) const ALL: &[Scenario] = &[
     scenario("unknown_elements_are_skipped", |stage| Box::pin(unknown_elements_are_skipped::run(stage))),
     scenario("custom_events_are_ignored", |stage| Box::pin(custom_events_are_ignored::run(stage))),
+    scenario("aggregates_are_as_recorded", |stage| Box::pin(aggregates_are_as_recorded::run(stage))),
 ];
