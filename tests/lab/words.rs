@@ -29,8 +29,20 @@ pub(crate) struct Word {
 impl Word {
     /// What the server of that EID says of a device; the state in numbers.
     pub(crate) fn state(eid: &str, device: &str, state: u32) -> Self {
-        let elements = vec![text(DEVICE, device), number(STATE, state), number(CACHABLE, 1), raw_eid(eid)];
-        Self { kind: DEVICE_STATE_CHANGE, elements }
+        Self::state_with(eid, device, state, true)
+    }
+
+    /// A state that nobody is to remember.
+    pub(crate) fn passing_state(eid: &str, device: &str, state: u32) -> Self {
+        Self::state_with(eid, device, state, false)
+    }
+
+    fn state_with(eid: &str, device: &str, state: u32, cachable: bool) -> Self {
+        let (state, cachable) = (number(STATE, state), number(CACHABLE, cachable.into()));
+        Self {
+            kind: DEVICE_STATE_CHANGE,
+            elements: vec![text(DEVICE, device), state, cachable, raw_eid(eid)],
+        }
     }
 
     /// What the server of that EID says of a mailbox in the context `default`.
