@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use lab::{Http, Metrics, docker};
+use lab::{Http, Metrics};
 
 use crate::stage::{Stage, eventually};
 
@@ -23,14 +23,13 @@ pub(super) async fn bus(stage: Stage) -> Result<()> {
     let exporter = stage.lab.exporter()?;
     arrive(&exporter).await?;
     let before = exporter.metrics().await?;
-    let corosync = stage.lab.docker().container("east-node1-corosync").await?.id;
-    docker(&["pause", &corosync]).await?;
+    stage.faults().freeze(&["east-node1-corosync"]).await?;
 
     for other in OTHERS {
         names(&exporter, &before, [CUT_OFF, other], "bus").await?;
         names(&exporter, &before, [other, CUT_OFF], "bus").await?;
     }
-    docker(&["unpause", &corosync]).await?;
+    stage.faults().thaw(&["east-node1-corosync"]).await?;
     arrive(&exporter).await
 }
 

@@ -1,30 +1,43 @@
-//! A stock server that is killed leaves its lamps lit at the other stock server: the exporter sees it and the alert fires.
+//! A stock server is killed. Nodes put its lamps out, and nobody need be called; where no node is left to do so, the exporter
+//! sees the ghost and the alert fires, until there is a node again.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use lab::Prometheus;
 
-use crate::stage::{SOON, Stage, eventually};
+use crate::stage::{REPAIRED, SOON, Stage, eventually};
 
 /// Noticed, older than 15 s, and the alert's patience of 10 s.
 const FIRES: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(mut stage: Stage) -> Result<()> {
     let prometheus = stage.watched().await?;
-    let lamp = stage.new_lamp().await?;
-    stage.pbx("pbx1")?.set(&lamp.device, "INUSE").await?;
-    lamp.lit(&stage.all(), SOON).await?;
-    ensure!(prometheus.firing("GhostLamp").await?.is_empty(), "it fires before anything has happened");
-
+    let (repaired, ghost) = (stage.new_lamp().await?, stage.new_lamp().await?);
+    stage.pbx("pbx1")?.set(&repaired.device, "INUSE").await?;
+    repaired.lit(&stage.all(), SOON).await?;
     stage.kill("east-pbx1").await?;
+    repaired.out(&stage.others("pbx1"), REPAIRED).await?;
+    holds(&prometheus, "asterism_server_up{server=\"east-pbx1\"} == 0 and on () asterism_disagreements == 0")
+        .await?;
+    stage.start_server("pbx1").await?;
+
+    stage.add_hints("pbx1", &[&ghost]).await?;
+    stage.pbx("pbx1")?.set(&ghost.device, "INUSE").await?;
+    ghost.lit(&stage.all(), SOON).await?;
+    ensure!(prometheus.firing("GhostLamp").await?.is_empty(), "it fires before anything is wrong");
+    stage.faults().kill(&["east-node2", "east-pbx1"]).await?;
     eventually("GhostLamp fires", FIRES, || async { Ok(!prometheus.firing("GhostLamp").await?.is_empty()) })
         .await?;
+    let (_, named) = stage.lab.exporter()?.fetch("/v1/disagreements").await?;
+    ensure!(named.contains(&ghost.device), "the exporter does not name {}: {named}", ghost.device);
 
-    stage.start_server("pbx1").await?;
-    for state in ["NOT_INUSE", "INUSE", "NOT_INUSE"] {
-        stage.pbx("pbx1")?.set(&lamp.device, state).await?;
-    }
-    lamp.out(&stage.others("pbx1"), SOON).await?;
+    stage.start_node(2).await?;
+    ghost.out(&stage.others("pbx1"), REPAIRED).await?;
     eventually("GhostLamp ends", FIRES, || async { Ok(prometheus.firing("GhostLamp").await?.is_empty()) })
         .await
+}
+
+async fn holds(prometheus: &Prometheus, expr: &str) -> Result<()> {
+    eventually(expr, FIRES, || async { Ok(!prometheus.query(expr).await?.is_empty()) }).await
 }

@@ -118,6 +118,10 @@ pub(crate) const ALL: &[Scenario] = &[
         .stock_fails("as lit and shows Idle"),
     scenario("a_second_partition_leaves_no_lamp_lit", |stage| Box::pin(partition_heals::second(stage)))
         .stock_fails("as out and shows InUse"),
+    scenario("a_server_that_dies_beyond_a_partition_leaves_no_lamp_lit", |stage| {
+        Box::pin(partition_heals::with_a_death(stage))
+    })
+    .stock_fails("as out and shows InUse"),
     scenario("a_frozen_corosync_of_pbx1_loses_no_change", |stage| {
         Box::pin(frozen::corosync(stage, "pbx1", "pbx1"))
     })
@@ -167,7 +171,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("bad_input_is_named_on_the_page_and_in_readyz", |stage| {
         Box::pin(bad_input_is_named::run(stage))
     }),
-    scenario("a_ghost_lamp_of_a_stock_server_fires_the_alert", |stage| {
+    scenario("a_ghost_lamp_fires_the_alert_until_a_node_puts_it_out", |stage| {
         Box::pin(ghost_lamp_fires_the_alert::run(stage))
     }),
 ];

@@ -66,3 +66,19 @@ pub(super) async fn second(stage: Stage) -> Result<()> {
     left.lit(&stage.all(), REPAIRED).await?;
     right.lit(&stage.all(), REPAIRED).await
 }
+
+/// A server dies while one other cannot see it: there, too, its lamps go out when the cable is back.
+pub(super) async fn with_a_death(mut stage: Stage) -> Result<()> {
+    let lamp = stage.new_lamp().await?;
+    stage.pbx("pbx1")?.set(&lamp.device, "INUSE").await?;
+    lamp.lit(&stage.all(), SOON).await?;
+
+    stage.part(&["pbx2"]).await?;
+    stage.kill("east-pbx1").await?;
+    lamp.out(&stage.those(&["pbx3", "pbx4"]), SOON).await?;
+    stage.faults().reunite().await?;
+    stage.together_without("pbx1").await?;
+
+    lamp.out(&stage.others("pbx1"), REPAIRED).await?;
+    stage.start_server("pbx1").await
+}
