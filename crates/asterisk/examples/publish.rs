@@ -110,6 +110,7 @@ impl Talk {
                 self.publish_next();
             }
             Event::RefreshAsked { .. }
+            | Event::Restarted { .. }
             | Event::Forgotten { .. }
             | Event::Silent { .. }
             | Event::Alive { .. } => {}

@@ -361,7 +361,12 @@ impl Server {
         if twin.is_none() {
             self.refresh_asked = Some((ask.clone(), now));
             self.publisher.forget();
-            out.events.push_back(Event::RefreshAsked { server: self.id });
+            let server = self.id;
+            out.events.push_back(if ask.is_initial() {
+                Event::Restarted { server }
+            } else {
+                Event::RefreshAsked { server }
+            });
         }
     }
 

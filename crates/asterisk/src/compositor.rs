@@ -79,6 +79,11 @@ pub(crate) struct Kept {
 }
 
 impl Ask {
+    /// Whether it begins a publication, and so does not go on with one that the server knows of.
+    pub(crate) fn is_initial(&self) -> bool {
+        self.tag.is_none()
+    }
+
     pub(crate) fn same_package(&self, other: &Self) -> bool {
         self.package == other.package
     }

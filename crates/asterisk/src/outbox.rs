@@ -11,6 +11,20 @@ pub struct ReportId {
     pub(crate) transaction: u64,
 }
 
+impl ReportId {
+    /// The report of that number of a server.
+    #[must_use]
+    pub fn new(server: ServerId, number: u64) -> Self {
+        Self { server, transaction: number }
+    }
+
+    /// Its number among the reports of its server.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.transaction
+    }
+}
+
 /// What happened, for the driver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -25,8 +39,13 @@ pub enum Event {
         /// The state.
         change: Change,
     },
-    /// The server asks for every state we have: it started, or its module was reloaded. Already answered.
+    /// The server asks for every state we have: its module was reloaded. Already answered.
     RefreshAsked {
+        /// The server.
+        server: ServerId,
+    },
+    /// The same, in a publication that it begins anew: it started, and has forgotten all that was. Already answered.
+    Restarted {
         /// The server.
         server: ServerId,
     },

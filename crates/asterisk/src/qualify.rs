@@ -11,6 +11,8 @@ use std::time::Duration;
 const PERIOD: Duration = Duration::from_secs(2);
 /// A server without a sign of life for so long is silent.
 const SILENCE: Duration = Duration::from_secs(6);
+/// And so many questions: it cannot have answered what it was not asked, because this process was stopped meanwhile.
+const QUESTIONS: u32 = 3;
 
 /// Watches one server.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Qualifier {
     standing: Standing,
     heard_at: Duration,
     next_at: Duration,
+    /// Questions since the last sign of life.
+    asked: u32,
     probe: Option<ClientTransaction>,
 }
 
@@ -33,12 +37,21 @@ enum Standing {
 impl Qualifier {
     /// The first question is due at once.
     pub(crate) fn new(server: ServerId, route: Route, now: Duration) -> Self {
-        Self { server, route, standing: Standing::Unknown, heard_at: now, next_at: now, probe: None }
+        Self {
+            server,
+            route,
+            standing: Standing::Unknown,
+            heard_at: now,
+            next_at: now,
+            asked: 0,
+            probe: None,
+        }
     }
 
     pub(crate) fn poll_timeout(&self) -> Duration {
         let probe = self.probe.as_ref().map(ClientTransaction::poll_timeout);
-        let silent = (self.standing != Standing::Silent).then_some(self.heard_at + SILENCE);
+        let waits = self.standing != Standing::Silent && self.asked >= QUESTIONS;
+        let silent = waits.then_some(self.heard_at + SILENCE);
         probe.into_iter().chain(silent).fold(self.next_at, Duration::min)
     }
 
@@ -46,6 +59,7 @@ impl Qualifier {
     pub(crate) fn handle_timeout(&mut self, now: Duration, out: &mut Outbox) -> bool {
         if now >= self.next_at {
             self.next_at = now + PERIOD;
+            self.asked += 1;
             self.ask(now, out);
         } else if let Some(probe) = &mut self.probe
             && probe.handle_timeout(now) == Due::Retransmit
@@ -53,7 +67,7 @@ impl Qualifier {
             out.counters.retransmissions += 1;
             out.send(probe.request().clone());
         }
-        now >= self.heard_at + SILENCE && self.silence(out)
+        now >= self.heard_at + SILENCE && self.asked >= QUESTIONS && self.silence(out)
     }
 
     /// True when this is the answer to our question.
@@ -64,6 +78,7 @@ impl Qualifier {
     /// A sign of life, and proof that the server works.
     pub(crate) fn heard(&mut self, now: Duration, out: &mut Outbox) {
         self.heard_at = now;
+        self.asked = 0;
         if self.standing != Standing::Alive {
             self.standing = Standing::Alive;
             out.events.push_back(Event::Alive { server: self.server });
@@ -73,6 +88,7 @@ impl Qualifier {
     /// A sign of life from a server that is starting or stopping: neither alive nor silent by it.
     pub(crate) fn heard_busy(&mut self, now: Duration) {
         self.heard_at = now;
+        self.asked = 0;
     }
 
     /// The server is gone, or said goodbye. True when that is news.
@@ -154,6 +170,19 @@ mod tests {
                 qualifier.heard(second * SECOND, &mut out);
             }
         }
+        assert_eq!(out.events, [Event::Alive { server: ServerId(0) }]);
+    }
+
+    #[test]
+    fn a_server_is_not_silent_because_this_process_was_stopped() {
+        let (mut qualifier, mut out) = qualifier();
+        run(&mut qualifier, &mut out, SECOND);
+        answer(&mut qualifier);
+        qualifier.heard(SECOND, &mut out);
+        let awake = 3_600 * SECOND;
+        assert!(!qualifier.handle_timeout(awake, &mut out));
+        answer(&mut qualifier);
+        qualifier.heard(awake, &mut out);
         assert_eq!(out.events, [Event::Alive { server: ServerId(0) }]);
     }
 

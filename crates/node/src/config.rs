@@ -11,9 +11,10 @@ mod values;
 use daemon::config::{Secret, Source};
 use daemon::http::Http;
 use daemon::logging::Log;
-use presence::Eid;
+use presence::{Eid, Pattern};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// What the node is to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Config {
     /// The group to join; without one the node serves its servers alone.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) sip: Sip,
+    /// Devices that are neither told nor taken.
+    pub(crate) ephemeral: Vec<Pattern>,
     /// Health, metrics and states.
     pub(crate) http: Http,
     pub(crate) log: Log,
@@ -68,13 +71,13 @@ pub(crate) struct Credentials {
 }
 
 impl Config {
-    /// The configuration as the core needs it.
-    pub(crate) fn core(&self) -> presence::Config {
+    /// The configuration as the core needs it; `started` is the wall clock when its time was zero.
+    pub(crate) fn core(&self, started: Duration) -> presence::Config {
         let address = self.cluster.as_ref().map_or(self.sip.address.ip(), |cluster| cluster.address);
         presence::Config {
-            eid: self.eid,
-            address: address.to_string().into(),
             servers: self.servers.iter().map(|server| presence::ServerConfig { eid: server.eid }).collect(),
+            ephemeral: self.ephemeral.clone(),
+            ..presence::Config::new(self.eid, &address.to_string(), started)
         }
     }
 }

@@ -10,10 +10,10 @@ use crate::metrics::{GROUP_QUEUE_FULL, Metrics, Path};
 use crate::notes::Names;
 use crate::sip::Sip;
 use crate::trail::Trail;
-use crate::{sip, view};
-use asterisk::Event;
-use presence::{Message, Node, Output};
-use std::time::{Duration, Instant};
+use crate::{sip, touch, view};
+use asterisk::{Event, ReportId};
+use presence::{Input, Message, Node, Output};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::UdpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -60,16 +60,18 @@ enum WayOut {
 
 impl Driver {
     pub(crate) fn new(config: &Config, socket: UdpSocket) -> anyhow::Result<Self> {
+        // A clock before 1970 only spoils the stamps.
+        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let names = Names::from(config.servers.iter().map(|server| server.name.clone()));
         Ok(Self {
             start: Instant::now(),
-            node: Node::new(config.core()),
+            node: Node::new(config.core(epoch)),
             group: config.cluster.as_ref().map(Group::join).transpose()?,
             group_name: config.cluster.as_ref().map(|cluster| cluster.group.clone()),
             down_because: None,
             sip: Sip::new(config, socket),
             metrics: Metrics::new(&names),
-            trail: Trail::new(config.servers.len()),
+            trail: Trail::new(config.servers.len(), epoch),
             names,
             way_out: WayOut::Staying,
             terminate: signal(SignalKind::terminate())?,
@@ -145,16 +147,16 @@ impl Driver {
         match event {
             GroupEvent::Joined { me, members } => {
                 self.down_because = None;
-                self.node.group_joined(now, me, members);
+                self.node.handle(now, Input::Joined { me, members });
             }
-            GroupEvent::Changed { joined, left } => self.node.group_changed(&joined, &left),
+            GroupEvent::Changed { joined, left } => self.node.handle(now, Input::Changed { joined, left }),
             GroupEvent::Delivered { from, message: Ok(message) } => {
                 let ours = Some(from) == self.node.membership().me();
                 if !ours {
                     self.metrics.received(Path::group, message.kind());
                 }
                 self.trail.heard(now, ours, &message, &self.metrics);
-                self.node.deliver(now, from, message);
+                self.node.handle(now, Input::Delivered { from, message });
             }
             GroupEvent::Delivered { from, message: Err(malformed) } => {
                 tracing::debug!(%from, "dropped a malformed message: {malformed}");
@@ -166,7 +168,7 @@ impl Driver {
                     tracing::warn!(retry_ms = retry.as_millis(), "not in the group: {why}");
                 }
                 self.down_because = Some(why);
-                self.node.group_lost(now);
+                self.node.handle(now, Input::Lost);
             }
         }
     }
@@ -187,20 +189,22 @@ impl Driver {
             let now = self.now();
             match event {
                 Event::Report { report, server, eid, change } => {
-                    let kind = Message::Change { eid, change: change.clone() }.kind();
-                    self.metrics.received(Path::publish, kind);
-                    let verdict = self.node.report(server, eid, change.clone());
+                    self.metrics.received(Path::publish, change.kind());
+                    let report = report.number();
+                    self.node.handle(now, Input::Report { server, report, eid, change: change.clone() });
                     self.trail.reported(received, self.now(), eid, &change, &self.metrics);
-                    self.sip.answer(now, report, verdict);
                 }
-                Event::RefreshAsked { server } | Event::Forgotten { server } => self.node.resync(server),
+                Event::RefreshAsked { server } | Event::Forgotten { server } => {
+                    self.node.handle(now, Input::ResyncAsked(server));
+                }
+                Event::Restarted { server } => self.node.handle(now, Input::Restarted(server)),
                 Event::Published { server, outcome } => {
                     let accepted = outcome == asterisk::Outcome::Accepted;
                     self.trail.published(now, server, accepted, &self.names, &self.metrics);
-                    self.node.published(now, server, sip::outcome(outcome));
+                    self.node.handle(now, Input::Settled { server, outcome: sip::outcome(outcome) });
                 }
-                Event::Silent { server } => self.node.server_silent(server),
-                Event::Alive { server } => self.node.server_alive(server),
+                Event::Silent { server } => self.node.handle(now, Input::Silent(server)),
+                Event::Alive { server } => self.node.handle(now, Input::Alive(server)),
             }
         }
     }
@@ -217,7 +221,7 @@ impl Driver {
             Query::Device(device, reply) => reply.send(view::device(&self.node, &device)).is_ok(),
             Query::Stamps(device, reply) => reply.send(self.trail.stamps(self.now(), &device)).is_ok(),
             Query::Ping(reply) => {
-                self.node.ping();
+                self.node.handle(self.now(), Input::Ping);
                 reply.send(()).is_ok()
             }
         };
@@ -241,11 +245,15 @@ impl Driver {
             match output {
                 Output::Multicast(message) => self.multicast(now, &message),
                 Output::Publish { server, eid, change } => {
-                    self.metrics.sent(Path::publish, Message::Change { eid, change: change.clone() }.kind());
+                    self.metrics.sent(Path::publish, change.kind());
                     self.sip.agent.publish(now, server, eid, &change);
                     self.trail.publishing(now, server, eid, change);
                 }
                 Output::RequestRefresh { server } => self.sip.agent.request_refresh(now, server),
+                Output::Answer { server, report, verdict } => {
+                    self.sip.answer(now, ReportId::new(server, report), verdict);
+                }
+                Output::Touch => touch::begin(self.group_name.as_deref()),
                 Output::Note(note) => {
                     self.metrics.note(&note, &self.names);
                     self.names.log(&note);
@@ -258,7 +266,7 @@ impl Driver {
         let Some(group) = &self.group else { return };
         if group.multicast(message) {
             self.metrics.sent(Path::group, message.kind());
-            self.trail.sent(now, message);
+            self.trail.sent(now, self.node.waited(), message, &self.metrics);
         } else {
             self.metrics.dropped(GROUP_QUEUE_FULL);
         }
@@ -272,7 +280,7 @@ impl Driver {
             tracing::info!(
                 "{signal}: taking back what others know only through this node, then leaving the group"
             );
-            self.node.stop();
+            self.node.handle(self.now(), Input::Stop);
             self.way_out = WayOut::Telling { until: self.now() + TELLING_MAX };
         } else {
             self.way_out = WayOut::Over;

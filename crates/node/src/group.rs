@@ -1,8 +1,8 @@
 //! The group as the driver sees it: presence messages instead of bytes.
 
 use crate::config::Cluster;
-use corosync_rs::{Event, Full, GroupName, Session};
-use presence::{Member, Message};
+use corosync_rs::{Event, Full, GroupName, Reason, Session};
+use presence::{Arrival, Member, Message};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(crate) enum GroupEvent {
     /// We are in.
     Joined { me: Member, members: Vec<Member> },
     /// Others came or went.
-    Changed { joined: Vec<Member>, left: Vec<Member> },
+    Changed { joined: Vec<(Member, Arrival)>, left: Vec<Member> },
     /// A message came, our own included; or bytes that are none.
     Delivered { from: Member, message: Result<Message, wire::event::Malformed> },
     /// We are out; the text says why and what to do.
@@ -94,20 +94,28 @@ impl Group {
 }
 
 fn translate(event: Event) -> GroupEvent {
-    let names = |members: Vec<(corosync_rs::Member, corosync_rs::Reason)>| {
-        members.into_iter().map(|(name, _)| member(name))
-    };
     match event {
         Event::Joined { me, members } => {
             GroupEvent::Joined { me: member(me), members: members.into_iter().map(member).collect() }
         }
-        Event::Configuration { joined, left, .. } => {
-            GroupEvent::Changed { joined: names(joined).collect(), left: names(left).collect() }
-        }
+        Event::Configuration { joined, left, .. } => GroupEvent::Changed {
+            joined: joined.into_iter().map(|(name, reason)| (member(name), arrival(reason))).collect(),
+            left: left.into_iter().map(|(name, _)| member(name)).collect(),
+        },
         Event::Delivered { from, payload } => {
             GroupEvent::Delivered { from: member(from), message: wire::event::decode(&payload) }
         }
         Event::Down { error, retry } => GroupEvent::Down { why: error.to_string(), retry },
+    }
+}
+
+fn arrival(reason: Reason) -> Arrival {
+    match reason {
+        Reason::Join => Arrival::Process,
+        // Whatever else it is: what stock members say on it may be lost.
+        Reason::NodeUp | Reason::NodeDown | Reason::Leave | Reason::ProcessDown | Reason::Other(_) => {
+            Arrival::Machine
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod http;
 mod metrics;
 mod notes;
 mod sip;
+mod touch;
 mod trail;
 mod view;
 
@@ -28,7 +29,7 @@ const PROGRAM: Program<Config> = Program {
 };
 
 fn main() -> ExitCode {
-    daemon::main(&PROGRAM, serve)
+    touch::asked_for().unwrap_or_else(|| daemon::main(&PROGRAM, serve))
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

@@ -34,6 +34,8 @@ pub(crate) enum Path {
 pub(crate) enum Hop {
     /// From a server's datagram to the table.
     table,
+    /// From the core's decision to say it to the hand-over to corosync.
+    sent,
     /// From the hand-over to corosync until the group delivered it to ourselves.
     group,
     /// From a PUBLISH until its server accepted it.
@@ -72,6 +74,9 @@ struct StateLabels {
     kind: &'static str,
 }
 
+/// The kinds of repairs.
+const REPAIRS: [&str; 6] = ["dumped", "requested", "taken_back", "swept", "stale_withdrawal", "touch"];
+
 /// All metrics of one node.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -88,6 +93,7 @@ pub(crate) struct Metrics {
     unanswered: Family<ServerLabels, Counter>,
     rejected: Family<ServerLabels, Counter>,
     resyncs: Family<ServerLabels, Counter>,
+    repairs: Family<ReasonLabels, Counter>,
     server_up: Family<ServerLabels, Gauge>,
     malformed: Family<ReasonLabels, Counter>,
     sip: sip::SipMetrics,
@@ -135,6 +141,11 @@ impl Metrics {
             ),
             rejected: add(r, "publish_rejected", "PUBLISHes that a server refused for good"),
             resyncs: add(r, "resyncs", "Times a server was told everything"),
+            repairs: add(
+                r,
+                "repairs",
+                "What the node did to make all know the same again, by kind: states, servers asked for, or plain joins",
+            ),
             malformed: add(
                 r,
                 "events_malformed",
@@ -153,18 +164,26 @@ impl Metrics {
             synced: add(r, "synced", "Whether the node and the group know all of each other (1) or not (0)"),
             registry,
         };
+        metrics.show_zeros(names);
+        metrics
+    }
+
+    /// What is zero should be seen to be zero.
+    fn show_zeros(&self, names: &Names) {
+        for kind in REPAIRS {
+            self.repaired(kind, 0);
+        }
         let reasons = presence::Drop::ALL.map(presence::Drop::as_str).into_iter().chain([GROUP_QUEUE_FULL]);
-        reasons.for_each(|reason| drop(metrics.dropped.get_or_create(&ReasonLabels { reason })));
+        reasons.for_each(|reason| drop(self.dropped.get_or_create(&ReasonLabels { reason })));
         for malformed in wire::event::Malformed::ALL {
-            drop(metrics.malformed.get_or_create(&ReasonLabels { reason: malformed.as_str() }));
+            drop(self.malformed.get_or_create(&ReasonLabels { reason: malformed.as_str() }));
         }
         for (_, server) in names.all() {
             let labels = ServerLabels { server: server.to_owned() };
-            drop(metrics.unanswered.get_or_create(&labels));
-            drop(metrics.rejected.get_or_create(&labels));
-            drop(metrics.resyncs.get_or_create(&labels));
+            drop(self.unanswered.get_or_create(&labels));
+            drop(self.rejected.get_or_create(&labels));
+            drop(self.resyncs.get_or_create(&labels));
         }
-        metrics
     }
 
     pub(crate) fn received(&self, path: Path, kind: Kind) {
@@ -187,12 +206,20 @@ impl Metrics {
         self.malformed.get_or_create(&ReasonLabels { reason }).inc();
     }
 
+    fn repaired(&self, kind: &'static str, much: usize) {
+        self.repairs.get_or_create(&ReasonLabels { reason: kind }).inc_by(much as u64);
+    }
+
     pub(crate) fn wakeup(&self, why: Wakeup) {
         let reason = match why {
             Wakeup::Repeat => "repeat",
             Wakeup::Sync => "sync",
             Wakeup::Absence => "absence",
+            Wakeup::Introduction => "introduction",
+            Wakeup::Withdrawal => "withdrawal",
+            Wakeup::Touch => "touch",
             Wakeup::Retry(_) => "retry",
+            Wakeup::Sweep(_) => "sweep",
         };
         self.wakeups.get_or_create(&ReasonLabels { reason }).inc();
     }
@@ -208,6 +235,12 @@ impl Metrics {
             Note::Resync { server: id, .. } => drop(self.resyncs.get_or_create(&server(*id)).inc()),
             Note::EqualEid { .. } => drop(self.equal_eids.inc()),
             Note::GroupLost => drop(self.group_absences.inc()),
+            Note::TakenBack { states } => self.repaired("taken_back", *states),
+            Note::Swept { states, .. } => self.repaired("swept", *states),
+            Note::Dumped { states } => self.repaired("dumped", *states),
+            Note::Requested { eids, .. } => self.repaired("requested", eids.len()),
+            Note::StaleWithdrawal { .. } => self.repaired("stale_withdrawal", 1),
+            Note::Touched => self.repaired("touch", 1),
             Note::Joined { .. }
             | Note::Synced { .. }
             | Note::GroupWithdrawn { .. }
@@ -219,6 +252,7 @@ impl Metrics {
             | Note::ServerLearned { .. }
             | Note::ServerAlive(_)
             | Note::ServerSilent(_)
+            | Note::ServerRestarted(_)
             | Note::Ignored(_) => {}
         }
     }

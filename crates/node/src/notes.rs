@@ -63,6 +63,15 @@ impl Names {
             Note::ServerSilent(server) => {
                 tracing::info!(server = self.of(*server), "server is gone; withdrew its states")
             }
+            Note::ServerRestarted(server) => {
+                tracing::info!(server = self.of(*server), "server began anew")
+            }
+            Note::Dumped { .. }
+            | Note::Requested { .. }
+            | Note::Swept { .. }
+            | Note::TakenBack { .. }
+            | Note::StaleWithdrawal { .. }
+            | Note::Touched => log_repair(note),
             Note::Resync { server, states } => {
                 tracing::info!(server = self.of(*server), states, "telling the server everything")
             }
@@ -89,5 +98,27 @@ impl Names {
             Note::Dropped(reason) => tracing::debug!(%reason, "dropped"),
             Note::Ignored(kind) => tracing::trace!(%kind, "nothing new"),
         }
+    }
+}
+
+/// What the node does to make all know the same again.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the caller gives it these alone")]
+fn log_repair(note: &Note) {
+    match note {
+        Note::Dumped { states } => tracing::info!(states, "telling the group all that our servers say"),
+        Note::Requested { from, eids } => {
+            tracing::info!(%from, ?eids, "asking a node for what this one has missed")
+        }
+        Note::Swept { eid, states } => {
+            tracing::info!(%eid, states, "withdrew what the server did not say again")
+        }
+        Note::TakenBack { states } => {
+            tracing::info!(states, "taking back in the group what departed servers had said")
+        }
+        Note::StaleWithdrawal { eid } => {
+            tracing::info!(%eid, "a state of a server that is there was taken back; repairing it")
+        }
+        Note::Touched => tracing::info!("making stock servers say all their states again"),
+        _ => {}
     }
 }

@@ -5,7 +5,7 @@ use crate::notes::Names;
 use presence::{Change, Device, DeviceState, Eid, Message, ServerId};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Devices whose every hop is kept: an exporter toggles them to see where a lost change stopped.
 const CANARY: &str = "Custom:asterism-canary";
@@ -40,15 +40,9 @@ pub(crate) struct Stamp {
 }
 
 impl Trail {
-    /// A trail of a node with so many servers, whose time is zero now.
-    pub(crate) fn new(servers: usize) -> Self {
-        Self {
-            // A clock before 1970 only spoils the stamps.
-            epoch: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            on_bus: VecDeque::new(),
-            publishing: vec![None; servers],
-            canaries: BTreeMap::new(),
-        }
+    /// A trail of a node with so many servers, whose time was zero at `epoch` after 1970.
+    pub(crate) fn new(servers: usize, epoch: Duration) -> Self {
+        Self { epoch, on_bus: VecDeque::new(), publishing: vec![None; servers], canaries: BTreeMap::new() }
     }
 
     /// A server's report, received then, is in the table now.
@@ -64,13 +58,14 @@ impl Trail {
         self.stamp(received, "received", eid, change);
     }
 
-    /// A message goes to the group.
-    pub(crate) fn sent(&mut self, now: Duration, message: &Message) {
+    /// A message goes to the group; it had waited that long since the core decided on it.
+    pub(crate) fn sent(&mut self, now: Duration, waited: Duration, message: &Message, metrics: &Metrics) {
+        metrics.hop(Hop::sent, waited);
         if self.on_bus.len() == ON_BUS_MAX {
             self.on_bus.pop_front();
         }
         self.on_bus.push_back((message.clone(), now));
-        if let Message::Change { eid, change } = message {
+        if let Message::Change { eid, change, .. } = message {
             self.stamp(now, "sent_group", *eid, change);
         }
     }
@@ -81,7 +76,7 @@ impl Trail {
             let sent_at = self.on_bus.drain(..=position).next_back().map(|(_, at)| at);
             metrics.hop(Hop::group, now.saturating_sub(sent_at.unwrap_or(now)));
         }
-        if let Message::Change { eid, change } = message {
+        if let Message::Change { eid, change, .. } = message {
             self.stamp(now, "heard_group", *eid, change);
         }
     }
@@ -166,12 +161,12 @@ mod tests {
     fn a_canary_leaves_a_stamp_at_each_hop_and_others_leave_none() {
         let names = Names::from(["pbx".to_owned()]);
         let metrics = Metrics::new(&names);
-        let mut trail = Trail::new(1);
+        let mut trail = Trail::new(1, Duration::ZERO);
         for device in ["Custom:asterism-canary-a", "Custom:lamp"] {
             let change = change(device);
-            let message = Message::Change { eid: EID, change: change.clone() };
+            let message = Message::Change { eid: EID, change: change.clone(), stamp: None };
             trail.reported(Duration::ZERO, AT, EID, &change, &metrics);
-            trail.sent(AT, &message);
+            trail.sent(AT, Duration::ZERO, &message, &metrics);
             trail.heard(AT * 2, true, &message, &metrics);
             trail.publishing(AT, ServerId(0), EID, change);
             trail.published(AT * 3, ServerId(0), true, &names, &metrics);
@@ -189,10 +184,11 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let metrics = Metrics::new(&Names::from([]));
-        let mut trail = Trail::new(0);
+        let mut trail = Trail::new(0, Duration::ZERO);
         for number in 0..2 * ON_BUS_MAX {
             let change = change(&format!("Custom:asterism-canary-{}", number % (2 * CANARIES_MAX)));
-            trail.sent(AT, &Message::Change { eid: EID, change: change.clone() });
+            let message = Message::Change { eid: EID, change: change.clone(), stamp: None };
+            trail.sent(AT, Duration::ZERO, &message, &metrics);
             trail.reported(AT, AT, EID, &change, &metrics);
         }
         assert_eq!(trail.on_bus.len(), ON_BUS_MAX);

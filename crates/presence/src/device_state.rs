@@ -69,6 +69,15 @@ impl DeviceState {
         }
     }
 
+    /// Whether a lamp shows it.
+    #[must_use]
+    pub const fn is_lit(self) -> bool {
+        match self {
+            Self::InUse | Self::Busy | Self::Ringing | Self::RingInUse | Self::OnHold => true,
+            Self::Unknown | Self::NotInUse | Self::Invalid | Self::Unavailable => false,
+        }
+    }
+
     /// How strongly the state counts in an aggregate, lowest first.
     const fn rank(self) -> u8 {
         match self {

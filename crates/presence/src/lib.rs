@@ -10,23 +10,33 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod config;
 mod device_state;
 mod eid;
 mod group;
+mod healing;
+mod input;
+mod mailboxes;
 mod membership;
 mod message;
 mod name;
 mod node;
 mod outbox;
 mod output;
+mod pattern;
+mod replication;
 mod server;
 mod states;
+mod sync;
 
+pub use config::{Config, ServerConfig, ServerId};
 pub use device_state::{DeviceState, InvalidDeviceState, aggregate};
 pub use eid::{Eid, InvalidEid};
+pub use input::{Arrival, Input, Outcome};
 pub use membership::{Member, Membership, Peer};
-pub use message::{Change, Kind, Message, MessageCounts, Subject};
+pub use message::{Change, Kind, Message, MessageCounts, Stamp, Subject, Summary};
 pub use name::{Device, InvalidName, Mailbox, NAME_BYTES_MAX};
 pub use node::{Node, Wakeup};
-pub use output::{Config, Drop, Holder, Note, Outcome, Output, Refusal, ServerConfig, ServerId};
+pub use output::{Drop, Holder, Note, Output, Refusal};
+pub use pattern::{EPHEMERAL, InvalidPattern, Pattern};
 pub use states::{EIDS_MAX, SUBJECTS_PER_EID_MAX, ServerStates, States};

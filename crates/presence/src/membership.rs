@@ -1,6 +1,6 @@
 //! Who is in the group, and who speaks for which server.
 
-use crate::Eid;
+use crate::{EIDS_MAX, Eid};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -26,6 +26,8 @@ impl fmt::Display for Member {
 pub struct Peer {
     /// The address it introduced itself with; `None` until it has.
     pub address: Option<Box<str>>,
+    /// Whether it is a node, and in which incarnation; a member that has said nothing may still be one.
+    pub node: Option<u64>,
 }
 
 /// The group as its last configuration change left it.
@@ -39,15 +41,26 @@ pub struct Membership {
     speakers: BTreeMap<Eid, Member>,
 }
 
+/// A member may not speak for an EID.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Claim {
+    /// It is no member.
+    NotAMember,
+    /// This member speaks for it already: two servers have the same EID.
+    Taken(Member),
+    /// There are too many EIDs.
+    Full,
+}
+
+/// Changes.
 impl Membership {
     /// We are in the group, which has these members (ourselves among them). Returns the EIDs whose speaker
     /// is not: it went while we were away.
     pub(crate) fn join(&mut self, me: Member, members: Vec<Member>) -> Vec<Eid> {
         self.me = Some(me);
         self.members = members.into_iter().map(|member| (member, Peer::default())).collect();
-        let gone: Vec<_> =
-            self.speakers.iter().filter(|(_, member)| !self.members.contains_key(member)).collect();
-        let gone: Vec<_> = gone.into_iter().map(|(eid, _)| *eid).collect();
+        let gone = self.speakers.iter().filter(|(_, member)| !self.members.contains_key(member));
+        let gone: Vec<_> = gone.map(|(eid, _)| *eid).collect();
         for eid in &gone {
             self.speakers.remove(eid);
         }
@@ -80,23 +93,30 @@ impl Membership {
         core::mem::take(&mut self.speakers).into_keys().collect()
     }
 
-    /// A member speaks for an EID.
-    ///
-    /// # Errors
-    /// The member that speaks for it already: two servers have the same EID.
-    pub(crate) fn claim(&mut self, eid: Eid, member: Member) -> Result<(), Member> {
-        match *self.speakers.entry(eid).or_insert(member) {
-            speaker if speaker == member => Ok(()),
-            speaker => Err(speaker),
+    /// A member speaks for an EID; tells whether it had not before.
+    pub(crate) fn claim(&mut self, eid: Eid, member: Member) -> Result<bool, Claim> {
+        match self.speakers.get(&eid) {
+            Some(speaker) if *speaker == member => Ok(false),
+            _ if !self.members.contains_key(&member) => Err(Claim::NotAMember),
+            Some(speaker) => Err(Claim::Taken(*speaker)),
+            None if self.speakers.len() >= EIDS_MAX => Err(Claim::Full),
+            None => {
+                self.speakers.insert(eid, member);
+                Ok(true)
+            }
         }
     }
 
     /// A member introduces itself; tells whether it had not before.
-    pub(crate) fn introduce(&mut self, member: Member, address: &str) -> bool {
+    pub(crate) fn introduce(&mut self, member: Member, address: &str, node: Option<u64>) -> bool {
         let Some(peer) = self.members.get_mut(&member) else { return false };
+        peer.node = node;
         peer.address.replace(address.into()).is_none()
     }
+}
 
+/// Views.
+impl Membership {
     /// Ourselves, while we are in the group.
     #[must_use]
     pub fn me(&self) -> Option<Member> {
@@ -119,9 +139,26 @@ impl Membership {
         self.speakers.iter().filter(move |(_, speaker)| **speaker == member).map(|(eid, _)| *eid)
     }
 
+    /// Whether a member is known to be a node.
+    #[must_use]
+    pub fn is_node(&self, member: Member) -> bool {
+        self.me == Some(member) || self.members.get(&member).is_some_and(|peer| peer.node.is_some())
+    }
+
     /// All members but ourselves.
     pub(crate) fn others(&self) -> BTreeSet<Member> {
         self.members.keys().copied().filter(|member| Some(*member) != self.me).collect()
+    }
+
+    /// Members that are no nodes, as far as is known: stock servers, or what stands beside them.
+    pub(crate) fn stock(&self) -> impl Iterator<Item = Member> {
+        self.members.keys().copied().filter(|member| !self.is_node(*member))
+    }
+
+    /// Our place among the nodes of the group, whose first does what one of them has to do.
+    pub(crate) fn rank(&self) -> u32 {
+        let before = self.members.keys().take_while(|member| Some(**member) != self.me);
+        before.map(|member| u32::from(self.is_node(*member))).sum()
     }
 }
 
@@ -150,8 +187,9 @@ mod tests {
         let mut membership = Membership::default();
         membership.join(ME, vec![ME, ONE, HELPER]);
         membership.claim(A, ONE).unwrap();
-        assert_eq!(membership.claim(A, HELPER), Err(ONE));
-        assert_eq!(membership.claim(A, ONE), Ok(()));
+        assert_eq!(membership.claim(A, HELPER), Err(Claim::Taken(ONE)));
+        assert_eq!(membership.claim(A, ONE), Ok(false));
+        assert_eq!(membership.claim(A, Member { nodeid: 9, pid: 9 }), Err(Claim::NotAMember));
     }
 
     #[test]
@@ -168,8 +206,29 @@ mod tests {
     fn a_member_is_new_until_it_has_introduced_itself() {
         let mut membership = Membership::default();
         membership.join(ME, vec![ME, ONE]);
-        assert!(membership.introduce(ONE, "192.0.2.1"));
-        assert!(!membership.introduce(ONE, "192.0.2.1"));
-        assert!(!membership.introduce(HELPER, "192.0.2.1"), "not a member");
+        assert!(membership.introduce(ONE, "192.0.2.1", None));
+        assert!(!membership.introduce(ONE, "192.0.2.1", None));
+        assert!(!membership.introduce(HELPER, "192.0.2.1", None), "not a member");
+    }
+
+    #[test]
+    fn nodes_have_ranks_in_the_order_of_the_members() {
+        let mut membership = Membership::default();
+        membership.join(ME, vec![ME, ONE, HELPER]);
+        assert_eq!(membership.rank(), 0, "no other node is known");
+        membership.introduce(HELPER, "192.0.2.1", Some(1));
+        assert_eq!(membership.rank(), 1);
+        assert_eq!(membership.stock().collect::<Vec<_>>(), [ONE]);
+    }
+
+    #[test]
+    fn a_member_that_invents_servers_is_stopped() {
+        let mut membership = Membership::default();
+        membership.join(ME, vec![ME, ONE]);
+        for number in 0..EIDS_MAX {
+            let [a, b, ..] = number.to_le_bytes();
+            membership.claim(Eid([1, 0, 0, 0, b, a]), ONE).unwrap();
+        }
+        assert_eq!(membership.claim(A, ONE), Err(Claim::Full));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{Device, DeviceState, Eid, Mailbox};
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Counts of a mailbox; a new message lights the message-waiting indication (MWI).
@@ -44,6 +45,24 @@ pub enum Subject {
 }
 
 impl Change {
+    /// Which kind of message carries it.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::DeviceState { .. } => Kind::DeviceState,
+            Self::Mwi { .. } => Kind::Mwi,
+        }
+    }
+
+    /// Whether it lights nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        match self {
+            Self::DeviceState { state, .. } => !state.is_lit(),
+            Self::Mwi { counts, .. } => counts.new == 0,
+        }
+    }
+
     /// What the change is about.
     #[must_use]
     pub fn subject(&self) -> Subject {
@@ -54,7 +73,29 @@ impl Change {
     }
 }
 
-/// One message on the group, as stock `res_corosync` sends and takes it.
+/// What a node adds to the words of its servers; a stock server skips it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Stamp {
+    /// Which run of the node it is: the microsecond since 1970 in which it started.
+    pub incarnation: u64,
+    /// Counts the node's words in the order in which it sends them. Of two words about one subject the one with the
+    /// higher number is the newer.
+    pub sequence: u64,
+    /// When the server said it, in microseconds since 1970 by its node's clock.
+    pub time: u64,
+}
+
+/// How far a node had come with the words of one of its servers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Summary {
+    /// The server.
+    pub eid: Eid,
+    /// The [`Stamp::sequence`] of its last word that was delivered before the group's latest newcomer came; 0 when none was.
+    pub sequence: u64,
+}
+
+/// One message on the group. Stock `res_corosync` sends and takes the same, but for [`Digest`](Self::Digest) and
+/// [`Request`](Self::Request), which it ignores.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
     /// A state of the server with this EID (events DEVICE_STATE_CHANGE and MWI).
@@ -63,6 +104,18 @@ pub enum Message {
         eid: Eid,
         /// Its state.
         change: Change,
+        /// Set by nodes.
+        stamp: Option<Stamp>,
+    },
+    /// A state is taken back (the same two events): by the server's own node, or by a node that has survived the server.
+    /// To a stock server it is a state like any other, so it holds the value that lights nothing.
+    Withdrawal {
+        /// The server whose state it was.
+        eid: Eid,
+        /// What it becomes.
+        change: Change,
+        /// Set by nodes.
+        stamp: Option<Stamp>,
     },
     /// The sender's own aggregate of a device (event DEVICE_STATE). Every stock server sends it and none reads
     /// it; it must never enter a table.
@@ -87,6 +140,28 @@ pub enum Message {
         nodeid: u32,
         /// Its address as text; Asterisk crashes on a discovery without one.
         address: Box<str>,
+        /// The sender's incarnation, if it is a node.
+        node: Option<u64>,
+    },
+    /// A node says how far it has come, so that other nodes see what they lack of its servers.
+    Digest {
+        /// The node.
+        eid: Eid,
+        /// Its incarnation.
+        incarnation: u64,
+        /// Each server that it speaks for.
+        summaries: Vec<Summary>,
+        /// The nodes whose request it had fulfilled before, by the number of the request.
+        answered: Vec<(Eid, u64)>,
+    },
+    /// A node wants to hear all states of servers, from the nodes that speak for them.
+    Request {
+        /// The node that asks.
+        eid: Eid,
+        /// Counts its requests.
+        number: u64,
+        /// The servers.
+        wanted: Vec<Eid>,
     },
 }
 
@@ -95,11 +170,13 @@ impl Message {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Change { change: Change::DeviceState { .. }, .. } => Kind::DeviceState,
-            Self::Change { change: Change::Mwi { .. }, .. } => Kind::Mwi,
+            Self::Change { change, .. } => change.kind(),
+            Self::Withdrawal { .. } => Kind::Withdrawal,
             Self::Aggregate { .. } => Kind::Aggregate,
             Self::Ping { .. } => Kind::Ping,
             Self::Discovery { .. } => Kind::Discovery,
+            Self::Digest { .. } => Kind::Digest,
+            Self::Request { .. } => Kind::Request,
         }
     }
 
@@ -108,9 +185,12 @@ impl Message {
     pub const fn eid(&self) -> Eid {
         match self {
             Self::Change { eid, .. }
+            | Self::Withdrawal { eid, .. }
             | Self::Aggregate { eid, .. }
             | Self::Ping { eid }
-            | Self::Discovery { eid, .. } => *eid,
+            | Self::Discovery { eid, .. }
+            | Self::Digest { eid, .. }
+            | Self::Request { eid, .. } => *eid,
         }
     }
 }
@@ -122,24 +202,45 @@ pub enum Kind {
     DeviceState,
     /// Message counts of one server.
     Mwi,
+    /// A state that is taken back.
+    Withdrawal,
     /// A sender's aggregate.
     Aggregate,
     /// A sign of life.
     Ping,
     /// An introduction.
     Discovery,
+    /// How far a node has come.
+    Digest,
+    /// A node lacks states.
+    Request,
 }
 
 impl Kind {
+    /// Every kind, for counters that start at zero.
+    pub const ALL: [Self; 8] = [
+        Self::DeviceState,
+        Self::Mwi,
+        Self::Withdrawal,
+        Self::Aggregate,
+        Self::Ping,
+        Self::Discovery,
+        Self::Digest,
+        Self::Request,
+    ];
+
     /// The kind as a metric label.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::DeviceState => "device_state",
             Self::Mwi => "mwi",
+            Self::Withdrawal => "withdrawal",
             Self::Aggregate => "aggregate",
             Self::Ping => "ping",
             Self::Discovery => "discovery",
+            Self::Digest => "digest",
+            Self::Request => "request",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Names of devices and mailboxes: what Asterisk can show, within bounds.
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 
 /// The longest name that is taken, in bytes. Asterisk itself cuts device names at 80 bytes
@@ -21,7 +21,7 @@ pub enum InvalidName {
     Control,
 }
 
-fn checked(text: &str) -> Result<Box<str>, InvalidName> {
+fn checked(text: &str) -> Result<Arc<str>, InvalidName> {
     if text.is_empty() {
         Err(InvalidName::Empty)
     } else if text.len() > NAME_BYTES_MAX {
@@ -37,7 +37,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The name as text.

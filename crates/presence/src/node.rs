@@ -2,15 +2,19 @@
 
 mod from_group;
 mod from_servers;
+mod repair;
+mod views;
 mod withdrawal;
 
 use crate::group::Group;
-use crate::membership::Membership;
+use crate::healing::Healing;
 use crate::outbox::Word;
-use crate::output::{Config, Drop, Holder, Note, Output, ServerId};
+use crate::output::{Drop, Holder, Note, Output};
+use crate::replication::Replication;
 use crate::server::Server;
 use crate::states::States;
-use crate::{Change, Eid, Message};
+use crate::sync::Sync;
+use crate::{Change, Config, Eid, Input, Kind, Message, Pattern, ServerId, Stamp};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -24,10 +28,15 @@ use core::time::Duration;
 pub struct Node {
     eid: Eid,
     address: Box<str>,
+    started: Duration,
+    ephemeral: Vec<Pattern>,
     states: States,
     group: Group,
+    sync: Sync,
+    replication: Replication,
+    healing: Healing,
     servers: Vec<Server>,
-    notes: VecDeque<Note>,
+    outputs: VecDeque<Output>,
     /// EIDs that were refused, and to whom: the operator knows of these already.
     told: BTreeSet<(Eid, Holder)>,
     /// The server whose turn it is to be sent to, so that none starves another.
@@ -40,12 +49,20 @@ pub struct Node {
 pub enum Wakeup {
     /// Words to the group did not come back.
     Repeat,
-    /// A member has not introduced itself.
+    /// A member has not told what it has.
     Sync,
+    /// A newcomer has not introduced itself.
+    Introduction,
     /// The group stays away.
     Absence,
+    /// Something is to be taken back that another node has not.
+    Withdrawal,
+    /// Stock members have to be made to say again what was lost.
+    Touch,
     /// A server did not take a word.
     Retry(ServerId),
+    /// A server that began anew has said all that it still stands for.
+    Sweep(ServerId),
 }
 
 /// Time, effects and the way out.
@@ -56,30 +73,59 @@ impl Node {
         Self {
             eid: config.eid,
             address: config.address,
-            states: States::default(),
+            started: config.started,
+            ephemeral: config.ephemeral,
+            // Nobody who invents names knows the microsecond in which the node started.
+            states: States::new(micros(config.started)),
             group: Group::new(),
+            sync: Sync::Out,
+            replication: Replication::default(),
+            healing: Healing::default(),
             servers: config.servers.iter().map(Server::new).collect(),
-            notes: VecDeque::new(),
+            outputs: VecDeque::new(),
             told: BTreeSet::new(),
             turn: 0,
             stopping: false,
         }
     }
 
+    /// Something has happened.
+    pub fn handle(&mut self, now: Duration, input: Input) {
+        self.group.outbox.pass_time(now);
+        match input {
+            Input::Joined { me, members } => self.group_joined(now, me, members),
+            Input::Changed { joined, left } => self.group_changed(now, &joined, &left),
+            Input::Lost => self.group_lost(now),
+            Input::Delivered { from, message } => self.deliver(now, from, message),
+            Input::Report { server, report, eid, change } => self.report(now, server, report, eid, change),
+            Input::Settled { server, outcome } => self.settled(now, server, outcome),
+            Input::Alive(server) => self.server_alive(server),
+            Input::Silent(server) => self.server_silent(now, server),
+            Input::Restarted(server) => self.server_restarted(now, server),
+            Input::ResyncAsked(server) => self.resync(server),
+            Input::Ping => self.push_to_group(Word::Ping),
+            Input::Stop => self.stop(now),
+        }
+    }
+
     /// The next effect.
     pub fn poll_output(&mut self, now: Duration) -> Option<Output> {
-        if let Some(note) = self.notes.pop_front() {
-            return Some(Output::Note(note));
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
         }
-        if let Some(word) = self.group.send(now) {
-            return Some(Output::Multicast(self.message(word)));
+        if let Some((word, sequence)) = self.group.send(now) {
+            return Some(Output::Multicast(self.message(word, sequence)));
         }
         (0..self.servers.len()).find_map(|_| {
             let server = ServerId(self.turn);
             self.turn = (self.turn + 1) % self.servers.len();
             Some(match self.server(server).send(now)? {
-                Word::Change { eid, change } => Output::Publish { server, eid, change },
-                Word::Refresh | Word::Discovery | Word::Ping => Output::RequestRefresh { server },
+                Word::Change { eid, change, .. } | Word::Withdrawal { eid, change, .. } => {
+                    Output::Publish { server, eid, change }
+                }
+                Word::Refresh | Word::Discovery | Word::Digest | Word::Request | Word::Ping => {
+                    Output::RequestRefresh { server }
+                }
             })
         })
     }
@@ -87,26 +133,41 @@ impl Node {
     /// When the node wants to be woken, and why; derived from its state each time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Duration, Wakeup)> {
+        let rank = self.group.membership.rank();
+        let joined = self.group.joined();
+        let accompanied = joined && !self.group.membership.others().is_empty();
+        let stock = joined && self.group.membership.stock().next().is_some();
         let group = [
             self.group.repeat_at().map(|at| (at, Wakeup::Repeat)),
-            self.group.sync_at().map(|at| (at, Wakeup::Sync)),
+            self.sync.due_at().map(|at| (at, Wakeup::Sync)),
+            self.replication.silent_at().filter(|_| joined).map(|at| (at, Wakeup::Introduction)),
             self.group.absent_at().map(|at| (at, Wakeup::Absence)),
+            self.healing.due_at(rank).filter(|_| accompanied).map(|at| (at, Wakeup::Withdrawal)),
+            self.healing.touch_at(rank).filter(|_| stock).map(|at| (at, Wakeup::Touch)),
         ];
-        let servers = self.servers.iter().enumerate();
-        let retries =
-            servers.filter_map(|(id, server)| Some((server.retry_at()?, Wakeup::Retry(ServerId(id)))));
-        group.into_iter().flatten().chain(retries).min()
+        let servers = self.servers.iter().enumerate().flat_map(|(id, server)| {
+            let id = ServerId(id);
+            let retry = server.retry_at().map(|at| (at, Wakeup::Retry(id)));
+            [retry, server.sweep_at().map(|at| (at, Wakeup::Sweep(id)))]
+        });
+        group.into_iter().chain(servers).flatten().min()
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Duration) {
+        self.group.outbox.pass_time(now);
         let repeated = self.group.repeat(now);
         self.note_repeated(repeated);
         self.end_sync(now);
-        if self.group.give_up(now) {
-            let eids = self.group.membership.forget_speakers();
-            self.retire(&eids);
-            self.note(Note::GroupWithdrawn { servers: eids.len() });
+        self.end_absence(now);
+        if self.group.joined() {
+            if self.replication.give_up(now) {
+                self.tell_group_everything();
+            }
+            self.heal(now);
+        }
+        for server in 0..self.servers.len() {
+            self.end_repeats(now, ServerId(server));
         }
     }
 
@@ -118,70 +179,51 @@ impl Node {
     }
 }
 
-/// What the node knows, for operators and tests.
-impl Node {
-    /// The node's own EID.
-    #[must_use]
-    pub fn eid(&self) -> Eid {
-        self.eid
-    }
-
-    /// The table.
-    #[must_use]
-    pub fn states(&self) -> &States {
-        &self.states
-    }
-
-    /// The group.
-    #[must_use]
-    pub fn membership(&self) -> &Membership {
-        &self.group.membership
-    }
-
-    /// The EIDs of the servers of this node that have said something.
-    #[must_use]
-    pub fn own_eids(&self) -> Vec<Eid> {
-        self.servers.iter().filter_map(Server::reporting_eid).collect()
-    }
-
-    /// Whether the node and the group have told each other all they know.
-    #[must_use]
-    pub fn synced(&self) -> bool {
-        self.group.synced()
-    }
-
-    /// Words that wait for the group or for their way back from it.
-    #[must_use]
-    pub fn group_queue(&self) -> usize {
-        self.group.outbox.len()
-    }
-
-    /// Words that wait for a server or for its answer.
-    #[must_use]
-    pub fn server_queue(&self, server: ServerId) -> usize {
-        self.servers[server.0].outbox.len()
-    }
-
-    /// The EID of a server, once known, and whether the server answers.
-    #[must_use]
-    pub fn server_status(&self, server: ServerId) -> (Option<Eid>, bool) {
-        let server = &self.servers[server.0];
-        (server.eid(), server.alive())
-    }
-}
-
 /// Helpers.
 impl Node {
     fn server(&mut self, server: ServerId) -> &mut Server {
         &mut self.servers[server.0]
     }
 
-    fn message(&self, word: Word) -> Message {
+    fn message(&self, word: Word, sequence: u64) -> Message {
         let nodeid = self.group.membership.me().map_or(0, |me| me.nodeid);
+        let incarnation = micros(self.started);
+        let stamp = |time| Some(Stamp { incarnation, sequence, time });
         match word {
-            Word::Change { eid, change } => Message::Change { eid, change },
-            Word::Discovery => Message::Discovery { eid: self.eid, nodeid, address: self.address.clone() },
+            Word::Change { eid, change, time } => Message::Change { eid, change, stamp: stamp(time) },
+            Word::Withdrawal { eid, change, time } => Message::Withdrawal { eid, change, stamp: stamp(time) },
+            Word::Discovery => Message::Discovery {
+                eid: self.eid,
+                nodeid,
+                address: self.address.clone(),
+                node: Some(incarnation),
+            },
+            Word::Digest => Message::Digest {
+                eid: self.eid,
+                incarnation,
+                summaries: self.replication.summaries(self.own_eids().into_iter()),
+                answered: self.replication.answered(),
+            },
+            Word::Request => {
+                let (number, wanted) = self.replication.wanted();
+                Message::Request { eid: self.eid, number, wanted }
+            }
             Word::Ping | Word::Refresh => Message::Ping { eid: self.eid },
+        }
+    }
+
+    /// The microsecond since 1970.
+    fn time(&self, now: Duration) -> u64 {
+        micros(self.started + now)
+    }
+
+    /// Whether a device is nobody else's business.
+    fn is_ephemeral(&self, change: &Change) -> bool {
+        match change {
+            Change::DeviceState { device, .. } => {
+                self.ephemeral.iter().any(|pattern| pattern.matches(device.as_str()))
+            }
+            Change::Mwi { .. } => false,
         }
     }
 
@@ -195,18 +237,25 @@ impl Node {
         self.servers.iter().position(server).map(|id| Holder::Server(ServerId(id)))
     }
 
-    /// Tells a state to every server of ours but the one whose it is.
+    /// Tells a state to every server of ours but the one whose it is; one that does not answer will be told when it does.
     fn tell_servers(&mut self, eid: Eid, change: &Change) {
         for id in 0..self.servers.len() {
             let own = self.servers[id].eid();
             if own.is_some() && own != Some(eid) {
-                self.push_to_server(ServerId(id), Word::Change { eid, change: change.clone() });
+                self.push_to_server(ServerId(id), Word::Change { eid, change: change.clone(), time: 0 });
             }
         }
     }
 
     fn push_to_group(&mut self, word: Word) {
         if self.group.outbox.push(word).is_err() {
+            self.drop_for(Drop::QueueFull);
+        }
+    }
+
+    /// Behind all that waits.
+    fn push_last_to_group(&mut self, word: Word) {
+        if self.group.outbox.push_last(word).is_err() {
             self.drop_for(Drop::QueueFull);
         }
     }
@@ -234,11 +283,19 @@ impl Node {
         }
     }
 
+    fn note_ignored(&mut self, kind: Kind) {
+        self.note(Note::Ignored(kind));
+    }
+
     fn drop_for(&mut self, reason: Drop) {
         self.note(Note::Dropped(reason));
     }
 
     fn note(&mut self, note: Note) {
-        self.notes.push_back(note);
+        self.outputs.push_back(Output::Note(note));
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,8 +1,11 @@
 //! What is still to be said on one path, and what was said but not yet confirmed.
 
+use crate::states::{Hash, hash};
 use crate::{Change, Eid, Subject};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
+use hashbrown::HashMap;
 
 /// The most words that wait on one path; beyond, a new subject is dropped and counted.
 pub(crate) const PENDING_MAX: usize = 1_000_000;
@@ -10,10 +13,16 @@ pub(crate) const PENDING_MAX: usize = 1_000_000;
 /// One thing to be said.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Word {
-    /// A state under the EID of the server that originated it.
-    Change { eid: Eid, change: Change },
+    /// A state under the EID of the server that originated it, in the microsecond since 1970 in which it did.
+    Change { eid: Eid, change: Change, time: u64 },
+    /// What takes back a state of a server.
+    Withdrawal { eid: Eid, change: Change, time: u64 },
     /// Who we are.
     Discovery,
+    /// How far we have come.
+    Digest,
+    /// What we lack.
+    Request,
     /// A sign of life.
     Ping,
     /// The wish to hear everything again.
@@ -21,10 +30,12 @@ pub(crate) enum Word {
 }
 
 /// What a [`Word`] is about; a newer word replaces a waiting one about the same.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Topic {
     Change(Eid, Subject),
     Discovery,
+    Digest,
+    Request,
     Ping,
     Refresh,
 }
@@ -32,10 +43,26 @@ pub(crate) enum Topic {
 impl Word {
     pub(crate) fn topic(&self) -> Topic {
         match self {
-            Self::Change { eid, change } => Topic::Change(*eid, change.subject()),
+            Self::Change { eid, change, .. } | Self::Withdrawal { eid, change, .. } => {
+                Topic::Change(*eid, change.subject())
+            }
             Self::Discovery => Topic::Discovery,
+            Self::Digest => Topic::Digest,
+            Self::Request => Topic::Request,
             Self::Ping => Topic::Ping,
             Self::Refresh => Topic::Refresh,
+        }
+    }
+
+    /// Whether it takes back something under an EID.
+    fn withdraws(&self, whose: Eid) -> bool {
+        matches!(self, Self::Withdrawal { eid, .. } if *eid == whose)
+    }
+
+    fn into_change(self) -> Option<Change> {
+        match self {
+            Self::Change { change, .. } | Self::Withdrawal { change, .. } => Some(change),
+            Self::Discovery | Self::Digest | Self::Request | Self::Ping | Self::Refresh => None,
         }
     }
 }
@@ -43,15 +70,28 @@ impl Word {
 /// A queue that holds the latest word per topic: a slow path coalesces and never grows without bound, and a word
 /// leaves only when the other side has confirmed it. Words about one topic are never reordered.
 pub(crate) struct Outbox {
-    /// Topics in the order in which they began to wait.
-    order: VecDeque<Topic>,
-    pending: BTreeMap<Topic, Word>,
+    /// Topics in the order in which they began to wait, each with its ticket. One whose word has gone, or has another ticket by
+    /// now, is passed over.
+    order: VecDeque<(Topic, u64)>,
+    pending: HashMap<Topic, Waiting, Hash>,
     in_flight: VecDeque<Sent>,
     window: usize,
+    tickets: u64,
+    /// The number of the word sent last, and how long it had waited.
+    sequence: u64,
+    waited: Duration,
+    now: Duration,
+}
+
+struct Waiting {
+    word: Word,
+    ticket: u64,
+    since: Duration,
 }
 
 struct Sent {
     word: Word,
+    sequence: u64,
     at: Duration,
 }
 
@@ -62,43 +102,98 @@ pub(crate) struct Overflow;
 impl Outbox {
     /// An empty outbox that lets `window` unconfirmed words go out.
     pub(crate) fn new(window: usize) -> Self {
-        Self { order: VecDeque::new(), pending: BTreeMap::new(), in_flight: VecDeque::new(), window }
+        Self {
+            order: VecDeque::new(),
+            pending: HashMap::with_hasher(hash(0)),
+            in_flight: VecDeque::new(),
+            window,
+            tickets: 0,
+            sequence: 0,
+            waited: Duration::ZERO,
+            now: Duration::ZERO,
+        }
+    }
+
+    /// What is pushed from now on begins to wait now.
+    pub(crate) fn pass_time(&mut self, now: Duration) {
+        self.now = now;
+    }
+
+    /// How long the word sent last had waited.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// Lets a word wait; it takes the place of an older one about the same.
     pub(crate) fn push(&mut self, word: Word) -> Result<(), Overflow> {
         let topic = word.topic();
         if let Some(waiting) = self.pending.get_mut(&topic) {
-            *waiting = word;
-        } else if self.pending.len() >= PENDING_MAX {
-            return Err(Overflow);
-        } else {
-            self.order.push_back(topic.clone());
-            self.pending.insert(topic, word);
+            waiting.word = word;
+            return Ok(());
         }
+        if self.pending.len() >= PENDING_MAX {
+            return Err(Overflow);
+        }
+        let ticket = self.ticket();
+        self.order.push_back((topic.clone(), ticket));
+        self.pending.insert(topic, Waiting { word, ticket, since: self.now });
         Ok(())
     }
 
-    /// The next word to send, when the window has room.
-    pub(crate) fn send(&mut self, now: Duration) -> Option<Word> {
+    /// Lets a word wait behind all that waits now.
+    pub(crate) fn push_last(&mut self, word: Word) -> Result<(), Overflow> {
+        self.cancel(&word.topic());
+        self.push(word)
+    }
+
+    /// Takes back a word that waits.
+    pub(crate) fn cancel(&mut self, topic: &Topic) {
+        self.pending.remove(topic);
+        if self.order.len() > 2 * self.pending.len() + 64 {
+            let pending = &self.pending;
+            self.order.retain(|(topic, ticket)| {
+                pending.get(topic).is_some_and(|waiting| waiting.ticket == *ticket)
+            });
+        }
+    }
+
+    /// Takes back all that is to be withdrawn under an EID, what is on its way included: it is not said again, whatever becomes
+    /// of it.
+    pub(crate) fn take_withdrawals(&mut self, eid: Eid) -> Vec<Change> {
+        let (sent, kept) =
+            core::mem::take(&mut self.in_flight).into_iter().partition(|sent| sent.word.withdraws(eid));
+        self.in_flight = kept;
+        let sent: VecDeque<Sent> = sent;
+        let pending = self.pending.extract_if(|_, waiting| waiting.word.withdraws(eid));
+        let words = sent.into_iter().map(|sent| sent.word).chain(pending.map(|(_, waiting)| waiting.word));
+        words.filter_map(Word::into_change).collect()
+    }
+
+    /// The next word to send and its number, when the window has room.
+    pub(crate) fn send(&mut self, now: Duration) -> Option<(Word, u64)> {
         if self.in_flight.len() >= self.window {
             return None;
         }
-        let topic = self.order.pop_front()?;
-        let word = self.pending.remove(&topic).expect("each topic in order has its word");
-        self.in_flight.push_back(Sent { word: word.clone(), at: now });
-        Some(word)
+        let Waiting { word, since, .. } = self.pop()?;
+        self.waited = now.saturating_sub(since);
+        self.sequence += 1;
+        self.in_flight.push_back(Sent { word: word.clone(), sequence: self.sequence, at: now });
+        Some((word, self.sequence))
     }
 
-    /// Confirms the oldest unconfirmed word about this topic. The path keeps order, so unconfirmed words sent
-    /// before it were lost on the way: they wait again. Returns how many.
-    pub(crate) fn confirm(&mut self, topic: &Topic) -> usize {
-        let Some(position) = self.in_flight.iter().position(|sent| sent.word.topic() == *topic) else {
-            return 0;
+    /// Confirms the oldest unconfirmed word about this topic, or the one of that number. The path keeps order, so
+    /// unconfirmed words sent before it were lost on the way: they wait again. Returns how many.
+    pub(crate) fn confirm(&mut self, topic: &Topic, sequence: Option<u64>) -> usize {
+        let is_it = |sent: &Sent| match sequence {
+            Some(sequence) => sent.sequence == sequence,
+            None => sent.word.topic() == *topic,
         };
+        let Some(position) = self.in_flight.iter().position(is_it) else { return 0 };
         let mut lost: VecDeque<_> = self.in_flight.drain(..=position).collect();
-        lost.pop_back();
+        let confirmed = lost.pop_back().map(|sent| sent.word.topic());
         let count = lost.len();
+        // What was lost of the same is no longer true.
+        lost.retain(|sent| Some(sent.word.topic()) != confirmed);
         self.wait_again(lost);
         count
     }
@@ -130,6 +225,20 @@ impl Outbox {
         self.len() == 0
     }
 
+    fn pop(&mut self) -> Option<Waiting> {
+        loop {
+            let (topic, ticket) = self.order.pop_front()?;
+            if self.pending.get(&topic).is_some_and(|waiting| waiting.ticket == ticket) {
+                return self.pending.remove(&topic);
+            }
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
     /// Newest first, so that each ends up ahead of what was sent after it; one that a newer word about the same
     /// has overtaken is dropped.
     fn wait_again(&mut self, lost: VecDeque<Sent>) {
@@ -138,8 +247,9 @@ impl Outbox {
             let overtaken = self.pending.contains_key(&topic)
                 || self.in_flight.iter().any(|sent| sent.word.topic() == topic);
             if !overtaken {
-                self.order.push_front(topic.clone());
-                self.pending.insert(topic, word);
+                let ticket = self.ticket();
+                self.order.push_front((topic.clone(), ticket));
+                self.pending.insert(topic, Waiting { word, ticket, since: self.now });
             }
         }
     }
@@ -149,17 +259,16 @@ impl Outbox {
 mod tests {
     use super::*;
     use crate::{Device, DeviceState};
-    use std::vec::Vec;
 
     const EID: Eid = Eid([0, 0, 0, 0, 0, 1]);
 
     fn word(device: &str, state: DeviceState) -> Word {
         let device = Device::new(device).unwrap();
-        Word::Change { eid: EID, change: Change::DeviceState { device, state, cachable: true } }
+        Word::Change { eid: EID, change: Change::DeviceState { device, state, cachable: true }, time: 0 }
     }
 
     fn drain(outbox: &mut Outbox) -> Vec<Word> {
-        core::iter::from_fn(|| outbox.send(Duration::ZERO)).collect()
+        core::iter::from_fn(|| outbox.send(Duration::ZERO)).map(|(word, _)| word).collect()
     }
 
     #[test]
@@ -178,7 +287,7 @@ mod tests {
         outbox.push(word("a", DeviceState::InUse)).unwrap();
         outbox.push(word("b", DeviceState::InUse)).unwrap();
         assert_eq!(drain(&mut outbox).len(), 1);
-        assert_eq!(outbox.confirm(&word("a", DeviceState::InUse).topic()), 0);
+        assert_eq!(outbox.confirm(&word("a", DeviceState::InUse).topic(), None), 0);
         assert_eq!(drain(&mut outbox), [word("b", DeviceState::InUse)]);
         assert_eq!(outbox.len(), 1);
     }
@@ -191,7 +300,7 @@ mod tests {
         }
         drain(&mut outbox);
         outbox.push(word("a", DeviceState::InUse)).unwrap();
-        assert_eq!(outbox.confirm(&word("c", DeviceState::Ringing).topic()), 2);
+        assert_eq!(outbox.confirm(&word("c", DeviceState::Ringing).topic(), None), 2);
         assert_eq!(drain(&mut outbox), [word("b", DeviceState::Ringing), word("a", DeviceState::InUse)]);
     }
 
@@ -206,5 +315,51 @@ mod tests {
         outbox.window = 8;
         let again: Vec<_> = ["a", "b", "c"].map(|device| word(device, DeviceState::Ringing)).into();
         assert_eq!(drain(&mut outbox), again);
+    }
+
+    #[test]
+    fn a_word_is_confirmed_by_its_number_and_not_by_an_older_one_about_the_same() {
+        let mut outbox = Outbox::new(8);
+        let ringing = word("a", DeviceState::Ringing);
+        outbox.push(ringing.clone()).unwrap();
+        let (_, first) = outbox.send(Duration::ZERO).unwrap();
+        outbox.requeue();
+        let (_, second) = outbox.send(Duration::ZERO).unwrap();
+        assert!(first < second);
+        outbox.confirm(&ringing.topic(), Some(first));
+        assert_eq!(outbox.len(), 1);
+        outbox.confirm(&ringing.topic(), Some(second));
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_lost_word_is_not_repeated_after_a_newer_one_about_the_same() {
+        let mut outbox = Outbox::new(8);
+        for state in [DeviceState::NotInUse, DeviceState::InUse] {
+            outbox.push(word("a", state)).unwrap();
+            outbox.send(Duration::ZERO);
+        }
+        assert_eq!(outbox.confirm(&word("a", DeviceState::InUse).topic(), Some(2)), 1);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_word_that_is_to_be_last_waits_behind_all_others() {
+        let mut outbox = Outbox::new(8);
+        outbox.push(Word::Digest).unwrap();
+        outbox.push(word("a", DeviceState::Ringing)).unwrap();
+        outbox.push_last(Word::Digest).unwrap();
+        assert_eq!(drain(&mut outbox), [word("a", DeviceState::Ringing), Word::Digest]);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_not_said_and_leaves_nothing_behind() {
+        let mut outbox = Outbox::new(8);
+        for _ in 0..1_000 {
+            outbox.push(word("a", DeviceState::Ringing)).unwrap();
+            outbox.cancel(&word("a", DeviceState::Ringing).topic());
+        }
+        assert!(outbox.order.len() <= 65);
+        assert_eq!(drain(&mut outbox), []);
     }
 }

@@ -1,20 +1,18 @@
 //! What the node wants done, and what it has to tell its operator: effects as values.
 
-use crate::{Change, Eid, Kind, Member, Message};
-use alloc::boxed::Box;
+use crate::{Change, Eid, Kind, Member, Message, ServerId};
 use alloc::vec::Vec;
 use core::fmt;
-
-/// A server that the node serves, as its place in [`Config::servers`](crate::Config::servers).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ServerId(pub usize);
 
 /// An effect. The driver carries it out in order; none is optional.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
     /// Send to the group; its delivery to ourselves confirms it.
     Multicast(Message),
-    /// Tell one server a state of another; [`Node::published`](crate::Node::published) reports how it ended.
+    /// Bring about a plain join: let a second, short-lived process of this machine join the group and leave it at once. Every
+    /// stock member says all its states again on it.
+    Touch,
+    /// Tell one server a state of another; [`Input::Settled`](crate::Input::Settled) reports how it ended.
     Publish {
         /// The server to tell.
         server: ServerId,
@@ -23,24 +21,22 @@ pub enum Output {
         /// The state.
         change: Change,
     },
-    /// Ask one server for all its states; [`Node::published`](crate::Node::published) reports how it ended.
+    /// Ask one server for all its states; [`Input::Settled`](crate::Input::Settled) reports how it ended.
     RequestRefresh {
         /// The server to ask.
         server: ServerId,
     },
+    /// Answer a report.
+    Answer {
+        /// The server.
+        server: ServerId,
+        /// The report, as [`Input::Report`](crate::Input::Report) named it.
+        report: u64,
+        /// Whether it was taken.
+        verdict: Result<(), Refusal>,
+    },
     /// Tell the operator.
     Note(Note),
-}
-
-/// How the one thing in flight to a server ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// The server took it.
-    Accepted,
-    /// The server will never take it.
-    Rejected,
-    /// No answer, or not now: it is sent again later.
-    Unanswered,
 }
 
 /// Why a server's report is not taken.
@@ -125,6 +121,8 @@ pub enum Note {
     ServerAlive(ServerId),
     /// A server of this node is gone; its states were withdrawn.
     ServerSilent(ServerId),
+    /// A server of this node began anew; what it does not say again will be withdrawn.
+    ServerRestarted(ServerId),
     /// A server of this node is to be told everything again.
     Resync {
         /// The server.
@@ -158,6 +156,37 @@ pub enum Note {
     Unanswered(ServerId),
     /// A server refused a word for good.
     Rejected(ServerId),
+    /// The group was told all that the servers of this node say, for newcomers.
+    Dumped {
+        /// How many states.
+        states: usize,
+    },
+    /// A node was asked for the states of its servers, because this node has missed something.
+    Requested {
+        /// The member.
+        from: Member,
+        /// The servers.
+        eids: Vec<Eid>,
+    },
+    /// A server did not say again what it had said before: these states were withdrawn.
+    Swept {
+        /// The server.
+        eid: Eid,
+        /// How many.
+        states: usize,
+    },
+    /// This node takes back in the group what servers that are gone had said, for stock servers keep their lamps lit.
+    TakenBack {
+        /// How many states.
+        states: usize,
+    },
+    /// A state was taken back of a server that is there and stands for it; it is repaired.
+    StaleWithdrawal {
+        /// The server.
+        eid: Eid,
+    },
+    /// This node brings about a plain join, so that stock servers say all again.
+    Touched,
     /// A stock member's aggregate, or another message that changes nothing.
     Ignored(Kind),
 }
@@ -177,12 +206,24 @@ pub enum Drop {
     NotAMember,
     /// It came while the node was stopping.
     Stopping,
+    /// Something newer is known.
+    Stale,
+    /// Its device concerns nobody else.
+    Ephemeral,
 }
 
 impl Drop {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::EqualEid, Self::WrongEid, Self::TableFull, Self::QueueFull, Self::NotAMember, Self::Stopping];
+    pub const ALL: [Self; 8] = [
+        Self::EqualEid,
+        Self::WrongEid,
+        Self::TableFull,
+        Self::QueueFull,
+        Self::NotAMember,
+        Self::Stopping,
+        Self::Stale,
+        Self::Ephemeral,
+    ];
 
     /// The reason as a metric label.
     #[must_use]
@@ -194,6 +235,8 @@ impl Drop {
             Self::QueueFull => "queue_full",
             Self::NotAMember => "not_a_member",
             Self::Stopping => "stopping",
+            Self::Stale => "stale",
+            Self::Ephemeral => "ephemeral",
         }
     }
 }
@@ -202,22 +245,4 @@ impl fmt::Display for Drop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// What a server of this node is told about itself: configuration, as the core needs it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ServerConfig {
-    /// Its EID, when it is known beforehand; else it is learned from its first report.
-    pub eid: Option<Eid>,
-}
-
-/// The node's configuration, as the core needs it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Config {
-    /// The node's own EID, with which it introduces itself to the group.
-    pub eid: Eid,
-    /// The address with which it introduces itself; only shown to operators.
-    pub address: Box<str>,
-    /// The servers it serves; [`ServerId`] counts them.
-    pub servers: Vec<ServerConfig>,
 }

@@ -1,8 +1,7 @@
 //! A server of this node: an Asterisk without a cluster module that the node listens to and tells about the others.
 
-use crate::Eid;
 use crate::outbox::{Outbox, Word};
-use crate::output::{Outcome, ServerConfig};
+use crate::{Eid, Outcome, ServerConfig};
 use core::time::Duration;
 
 /// The first wait before a word is sent again to a server that did not take it; doubled each time.
@@ -10,6 +9,9 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 
 /// The longest such wait.
 const RETRY_MAX: Duration = Duration::from_secs(16);
+
+/// When a server that began anew has said nothing again for so long of what it had said before, it stands for no more of it.
+const REPEAT_WAIT: Duration = Duration::from_secs(3);
 
 /// One server and what it is still to be told.
 pub(crate) struct Server {
@@ -20,6 +22,10 @@ pub(crate) struct Server {
     /// Whether it has reported since it was last silent: only then its EID is taken.
     reporting: bool,
     alive: bool,
+    /// Whether it has been told, or will be, all that there was when it came; each change follows.
+    told: bool,
+    /// When what it has not said again is taken back.
+    sweep_at: Option<Duration>,
     retry: Option<Retry>,
 }
 
@@ -49,6 +55,8 @@ impl Server {
             learned_eid: None,
             reporting: false,
             alive: false,
+            told: false,
+            sweep_at: None,
             retry: None,
         }
     }
@@ -94,13 +102,40 @@ impl Server {
         let eid = self.reporting_eid();
         self.alive = false;
         self.reporting = false;
+        self.told = false;
+        self.sweep_at = None;
         eid
+    }
+
+    /// Whether the server is still to be told all there is.
+    pub(crate) fn is_new(&self) -> bool {
+        self.alive && !self.told && self.eid().is_some()
+    }
+
+    /// The server is being told all there is.
+    pub(crate) fn told(&mut self) {
+        self.told = true;
+    }
+
+    /// It began anew, or has just said something again that it had said before.
+    pub(crate) fn expect_repeats(&mut self, now: Duration) {
+        self.sweep_at = Some(now + REPEAT_WAIT);
+    }
+
+    /// When what it has not said again is taken back.
+    pub(crate) fn sweep_at(&self) -> Option<Duration> {
+        self.sweep_at
+    }
+
+    /// Tells, once, that it has said all again that it still stands for.
+    pub(crate) fn end_repeats(&mut self, now: Duration) -> bool {
+        self.sweep_at.take_if(|at| *at <= now).is_some()
     }
 
     /// The next word for the server, when it may go out.
     pub(crate) fn send(&mut self, now: Duration) -> Option<Word> {
         let waits = self.retry.is_some_and(|retry| now < retry.at);
-        if self.alive && !waits { self.outbox.send(now) } else { None }
+        if self.alive && !waits { self.outbox.send(now).map(|(word, _)| word) } else { None }
     }
 
     /// How the word in flight ended.

@@ -1,8 +1,8 @@
 //! What happened, and exactly what the node then wants done.
 
 use presence::{
-    Change, Config, Device, DeviceState, Drop, Eid, Holder, Mailbox, Member, Message, MessageCounts, Node,
-    Note, Outcome, Output, Refusal, ServerConfig, ServerId, Wakeup,
+    Arrival, Change, Config, Device, DeviceState, Drop, Eid, Holder, Input, Mailbox, Member, Message,
+    MessageCounts, Node, Note, Outcome, Output, Refusal, ServerConfig, ServerId, Summary, Wakeup,
 };
 use std::time::Duration;
 
@@ -11,16 +11,22 @@ const PBX1: Eid = Eid([2, 0, 0, 0, 1, 1]);
 const PBX2: Eid = Eid([2, 0, 0, 0, 1, 2]);
 const PBX3: Eid = Eid([2, 0, 0, 0, 1, 3]);
 const PBX4: Eid = Eid([2, 0, 0, 0, 1, 4]);
+const STARTED: Duration = Duration::from_micros(INCARNATION);
+const INCARNATION: u64 = 1_700_000_000_000_000;
 const ME: Member = Member { nodeid: 21, pid: 1 };
 const ONE: Member = Member { nodeid: 1, pid: 7 };
 const TWO: Member = Member { nodeid: 2, pid: 7 };
+/// A process beside pbx1 that says nothing.
+const HELPER: Member = Member { nodeid: 1, pid: 8 };
+const OTHER: Member = Member { nodeid: 22, pid: 1 };
+const OTHER_NODE: Eid = Eid([2, 0, 0, 0, 1, 0x22]);
 const FIRST: ServerId = ServerId(0);
 const SECOND: ServerId = ServerId(1);
 
 #[test]
 fn a_lamp_crosses_from_the_group_to_every_server() {
     let mut world = World::in_group(&[ONE]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     assert_eq!(
         world.effects(),
         [publish(FIRST, PBX1, lamp(DeviceState::InUse)), publish(SECOND, PBX1, lamp(DeviceState::InUse))]
@@ -30,7 +36,7 @@ fn a_lamp_crosses_from_the_group_to_every_server() {
 #[test]
 fn a_lamp_crosses_from_a_server_to_the_group_and_to_the_other_server_and_never_back() {
     let mut world = World::in_group(&[ONE]);
-    world.node.report(FIRST, PBX3, lamp(DeviceState::Ringing)).unwrap();
+    world.report(FIRST, PBX3, lamp(DeviceState::Ringing)).unwrap();
     assert_eq!(
         world.effects(),
         [
@@ -38,7 +44,7 @@ fn a_lamp_crosses_from_a_server_to_the_group_and_to_the_other_server_and_never_b
             publish(SECOND, PBX3, lamp(DeviceState::Ringing)),
         ]
     );
-    world.node.deliver(world.now, ME, said(PBX3, lamp(DeviceState::Ringing)));
+    world.deliver(ME, said(PBX3, lamp(DeviceState::Ringing)));
     assert_eq!(world.effects(), []);
 }
 
@@ -46,12 +52,12 @@ fn a_lamp_crosses_from_a_server_to_the_group_and_to_the_other_server_and_never_b
 fn what_everybody_knows_is_not_said_again() {
     let mut world = World::in_group(&[ONE]);
     for _ in 0..2 {
-        world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
-        world.node.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+        world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+        world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
         world.run();
     }
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
-    world.node.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
     assert_eq!(world.effects(), []);
 }
 
@@ -59,12 +65,12 @@ fn what_everybody_knows_is_not_said_again() {
 fn a_state_that_is_not_cachable_passes_each_time_and_is_not_kept() {
     let mut world = World::in_group(&[ONE]);
     let flash = Change::DeviceState {
-        device: Device::new("Local/1@x").unwrap(),
+        device: Device::new("Custom:flash").unwrap(),
         state: DeviceState::InUse,
         cachable: false,
     };
     for _ in 0..2 {
-        world.node.deliver(world.now, ONE, said(PBX1, flash.clone()));
+        world.deliver(ONE, said(PBX1, flash.clone()));
         assert_eq!(world.run().len(), 2);
     }
     assert!(world.node.states().of(PBX1).is_none());
@@ -74,11 +80,7 @@ fn a_state_that_is_not_cachable_passes_each_time_and_is_not_kept() {
 fn a_stock_members_aggregate_never_enters_the_table() {
     let mut world = World::in_group(&[ONE]);
     let device = Device::new("Custom:lamp").unwrap();
-    world.node.deliver(
-        world.now,
-        ONE,
-        Message::Aggregate { eid: PBX1, device: device.clone(), state: DeviceState::Busy },
-    );
+    world.deliver(ONE, Message::Aggregate { eid: PBX1, device: device.clone(), state: DeviceState::Busy });
     assert_eq!(world.effects(), []);
     assert_eq!(world.node.states().aggregate_of(&device), None);
 }
@@ -86,13 +88,14 @@ fn a_stock_members_aggregate_never_enters_the_table() {
 #[test]
 fn a_departed_members_lamps_go_out_at_every_server_of_ours() {
     let mut world = World::in_group(&[ONE, TWO]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
-    world.node.deliver(world.now, TWO, said(PBX2, lamp(DeviceState::NotInUse)));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.deliver(TWO, said(PBX2, lamp(DeviceState::NotInUse)));
     world.run();
-    world.node.group_changed(&[], &[ONE]);
+    world.left(ONE);
     assert_eq!(
         world.effects(),
         [
+            Output::Multicast(taken_back(PBX1, lamp(DeviceState::Unavailable))),
             publish(FIRST, PBX1, lamp(DeviceState::Unavailable)),
             publish(SECOND, PBX1, lamp(DeviceState::Unavailable))
         ]
@@ -104,13 +107,13 @@ fn a_departed_members_lamps_go_out_at_every_server_of_ours() {
 #[test]
 fn a_departed_servers_lamps_go_out_everywhere() {
     let mut world = World::in_group(&[ONE]);
-    world.node.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
     world.run();
-    world.node.server_silent(FIRST);
+    world.input(Input::Silent(FIRST));
     assert_eq!(
         world.effects(),
         [
-            Output::Multicast(said(PBX3, lamp(DeviceState::Unavailable))),
+            Output::Multicast(taken_back(PBX3, lamp(DeviceState::Unavailable))),
             publish(SECOND, PBX3, lamp(DeviceState::Unavailable)),
         ]
     );
@@ -120,24 +123,28 @@ fn a_departed_servers_lamps_go_out_everywhere() {
 #[test]
 fn a_message_light_falls_back_to_what_another_server_says() {
     let mut world = World::in_group(&[ONE, TWO]);
-    world.node.deliver(world.now, TWO, said(PBX2, light(1)));
-    world.node.deliver(world.now, ONE, said(PBX1, light(3)));
+    world.deliver(TWO, said(PBX2, light(1)));
+    world.deliver(ONE, said(PBX1, light(3)));
     world.run();
-    world.node.group_changed(&[], &[ONE]);
-    assert_eq!(world.run(), [publish(FIRST, PBX1, light(1)), publish(SECOND, PBX1, light(1))]);
-    world.node.group_changed(&[], &[TWO]);
-    assert_eq!(world.run(), [publish(FIRST, PBX2, light(0)), publish(SECOND, PBX2, light(0))]);
+    for (gone, eid, left) in [(ONE, PBX1, 1), (TWO, PBX2, 0)] {
+        world.left(gone);
+        let outputs = world.run();
+        assert!(outputs.contains(&publish(FIRST, eid, light(left))));
+        assert!(outputs.contains(&publish(SECOND, eid, light(left))));
+        let in_group = outputs.contains(&Output::Multicast(taken_back(eid, light(left))));
+        assert_eq!(in_group, gone == ONE, "while a stock member is there to hear it");
+    }
 }
 
 #[test]
 fn a_server_that_answers_again_is_asked_for_its_states_and_told_all_others() {
     let mut world = World::in_group(&[ONE]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
-    world.node.report(FIRST, PBX3, lamp(DeviceState::Busy)).unwrap();
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.report(FIRST, PBX3, lamp(DeviceState::Busy)).unwrap();
     world.run();
-    world.node.server_silent(FIRST);
+    world.input(Input::Silent(FIRST));
     world.run();
-    world.node.server_alive(FIRST);
+    world.input(Input::Alive(FIRST));
     assert_eq!(
         world.run(),
         [Output::RequestRefresh { server: FIRST }, publish(FIRST, PBX1, lamp(DeviceState::InUse))]
@@ -146,29 +153,23 @@ fn a_server_that_answers_again_is_asked_for_its_states_and_told_all_others() {
 
 #[test]
 fn a_server_is_told_nothing_before_its_eid_is_known() {
-    let mut node = Node::new(Config {
-        eid: NODE,
-        address: "192.0.2.21".into(),
-        servers: vec![ServerConfig { eid: None }],
-    });
-    let now = Duration::ZERO;
-    node.group_joined(now, ME, vec![ME, ONE]);
-    node.server_alive(FIRST);
-    node.deliver(now, ONE, said(PBX1, lamp(DeviceState::InUse)));
-    let mut world = World { node, now };
+    let mut world = World::outside(vec![ServerConfig { eid: None }]);
+    world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
+    world.input(Input::Alive(FIRST));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     assert_eq!(world.run().iter().filter(|output| matches!(output, Output::Publish { .. })).count(), 0);
-    world.node.report(FIRST, PBX3, lamp(DeviceState::NotInUse)).unwrap();
+    world.report(FIRST, PBX3, lamp(DeviceState::NotInUse)).unwrap();
     assert!(world.run().contains(&publish(FIRST, PBX1, lamp(DeviceState::InUse))));
 }
 
 #[test]
 fn a_word_to_a_server_is_repeated_until_it_is_taken_and_only_the_last_state_counts() {
     let mut world = World::in_group(&[ONE]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::Ringing)));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::Ringing)));
     assert_eq!(world.effects().len(), 2);
-    world.node.published(world.now, SECOND, Outcome::Accepted);
-    world.node.published(world.now, FIRST, Outcome::Unanswered);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.input(Input::Settled { server: SECOND, outcome: Outcome::Accepted });
+    world.input(Input::Settled { server: FIRST, outcome: Outcome::Unanswered });
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     assert_eq!(
         world.effects(),
         [publish(SECOND, PBX1, lamp(DeviceState::InUse))],
@@ -183,50 +184,46 @@ fn a_word_to_a_server_is_repeated_until_it_is_taken_and_only_the_last_state_coun
 #[test]
 fn a_word_to_the_group_is_repeated_until_it_comes_back() {
     let mut world = World::in_group(&[ONE]);
-    world.node.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
     world.effects();
-    world.now += Duration::from_secs(10);
-    world.node.handle_timeout(world.now);
+    world.wait(Duration::from_secs(10));
     assert_eq!(world.effects(), [Output::Multicast(said(PBX3, lamp(DeviceState::InUse)))]);
-    world.node.deliver(world.now, ME, said(PBX3, lamp(DeviceState::InUse)));
+    world.deliver(ME, said(PBX3, lamp(DeviceState::InUse)));
     assert_eq!(world.node.group_queue(), 0);
 }
 
 #[test]
-fn a_newcomer_hears_all_states_of_our_servers_and_then_who_we_are() {
+fn a_newcomer_that_is_no_node_hears_all_states_of_our_servers() {
     let mut world = World::in_group(&[ONE]);
-    world.node.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
     world.run();
-    world.node.group_changed(&[TWO], &[]);
-    assert_eq!(
-        world.effects(),
-        [Output::Multicast(said(PBX3, lamp(DeviceState::InUse))), Output::Multicast(introduction())]
-    );
+    world.came(TWO, Arrival::Process);
+    assert_eq!(world.run(), [Output::Multicast(introduction())], "it may be a node");
+    world.deliver(TWO, discovery(PBX2, 2, None));
+    let states = Output::Multicast(said(PBX3, lamp(DeviceState::InUse)));
+    assert_eq!(world.run(), [states.clone(), Output::Multicast(introduction())]);
+    world.came(HELPER, Arrival::Process);
+    world.run();
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.run(), [states], "who says nothing is no node");
 }
 
 #[test]
 fn the_node_is_synced_when_its_own_words_are_back_and_all_members_are_known() {
-    let mut node = Node::new(config());
-    node.group_joined(Duration::ZERO, ME, vec![ME, ONE]);
-    let mut world = World { node, now: Duration::ZERO };
-    assert_eq!(world.effects(), [Output::Multicast(introduction())]);
-    world.node.deliver(world.now, ME, introduction());
+    let mut world = World::outside(config().servers);
+    world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
+    assert_eq!(world.run(), [Output::Multicast(introduction())]);
     assert!(!world.node.synced(), "the other member's dump may still be on its way");
-    world.node.deliver(
-        world.now,
-        ONE,
-        Message::Discovery { eid: PBX1, nodeid: 1, address: "192.0.2.1".into() },
-    );
+    world.deliver(ONE, discovery(PBX1, 1, None));
     assert!(world.node.synced());
 }
 
 #[test]
 fn a_member_that_never_speaks_does_not_keep_the_node_from_being_ready() {
-    let mut node = Node::new(config());
-    node.group_joined(Duration::ZERO, ME, vec![ME, ONE]);
-    let mut world = World { node, now: Duration::ZERO };
+    let mut world = World::outside(config().servers);
+    world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
     world.run();
-    world.node.deliver(world.now, ME, introduction());
+    world.deliver(ME, introduction());
     let (at, why) = world.node.poll_timeout().unwrap();
     assert_eq!(why, Wakeup::Sync);
     world.node.handle_timeout(at);
@@ -236,13 +233,13 @@ fn a_member_that_never_speaks_does_not_keep_the_node_from_being_ready() {
 #[test]
 fn a_short_absence_from_the_group_changes_no_lamp_and_a_long_one_withdraws_it() {
     let mut world = World::in_group(&[ONE]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     world.run();
-    world.node.group_lost(world.now);
+    world.input(Input::Lost);
     assert!(!world.node.synced());
-    world.node.group_joined(world.now, ME, vec![ME, ONE]);
+    world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
     assert!(!world.run().iter().any(|output| matches!(output, Output::Publish { .. })));
-    world.node.group_lost(world.now);
+    world.input(Input::Lost);
     let (at, why) = world.node.poll_timeout().unwrap();
     assert_eq!(why, Wakeup::Absence);
     world.now = at;
@@ -254,34 +251,36 @@ fn a_short_absence_from_the_group_changes_no_lamp_and_a_long_one_withdraws_it() 
 #[test]
 fn a_member_that_went_while_we_were_away_is_withdrawn_at_the_rejoin() {
     let mut world = World::in_group(&[ONE, TWO]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     world.run();
-    world.node.group_lost(world.now);
-    world.node.group_joined(world.now, ME, vec![ME, TWO]);
+    world.input(Input::Lost);
+    world.input(Input::Joined { me: ME, members: vec![ME, TWO] });
+    assert!(!world.run().contains(&publish(FIRST, PBX1, lamp(DeviceState::Unavailable))), "it may be back");
+    world.wait(Duration::from_secs(2));
     assert!(world.run().contains(&publish(FIRST, PBX1, lamp(DeviceState::Unavailable))));
 }
 
 #[test]
 fn what_was_said_while_out_of_the_group_is_said_at_the_rejoin() {
     let mut world = World::in_group(&[ONE]);
-    world.node.group_lost(world.now);
-    world.node.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.input(Input::Lost);
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
     assert_eq!(
         world.effects(),
         [publish(SECOND, PBX3, lamp(DeviceState::InUse))],
         "our own servers are served"
     );
-    world.node.group_joined(world.now, ME, vec![ME, ONE]);
+    world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
     assert!(world.effects().contains(&Output::Multicast(said(PBX3, lamp(DeviceState::InUse)))));
 }
 
 #[test]
 fn the_second_of_two_equal_eids_is_refused_and_told_once() {
     let mut world = World::in_group(&[ONE, TWO]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     world.run();
-    world.node.deliver(world.now, TWO, said(PBX1, lamp(DeviceState::NotInUse)));
-    world.node.deliver(world.now, TWO, said(PBX1, lamp(DeviceState::NotInUse)));
+    world.deliver(TWO, said(PBX1, lamp(DeviceState::NotInUse)));
+    world.deliver(TWO, said(PBX1, lamp(DeviceState::NotInUse)));
     let told = Note::EqualEid { eid: PBX1, holder: Holder::Member(ONE), second: Holder::Member(TWO) };
     let dropped = Note::Dropped(Drop::EqualEid);
     assert_eq!(world.notes(), [told, dropped.clone(), dropped]);
@@ -291,28 +290,22 @@ fn the_second_of_two_equal_eids_is_refused_and_told_once() {
 
 #[test]
 fn a_report_under_somebody_elses_eid_is_refused() {
-    let mut node = Node::new(Config {
-        eid: NODE,
-        address: "192.0.2.21".into(),
-        servers: vec![ServerConfig { eid: None }, ServerConfig { eid: Some(PBX4) }],
-    });
-    node.group_joined(Duration::ZERO, ME, vec![ME, ONE]);
-    node.deliver(Duration::ZERO, ONE, said(PBX1, lamp(DeviceState::InUse)));
+    let mut world = World::outside(vec![ServerConfig { eid: None }, ServerConfig { eid: Some(PBX4) }]);
+    world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     for taken in [NODE, PBX1, PBX4] {
-        assert_eq!(node.report(FIRST, taken, lamp(DeviceState::Busy)), Err(Refusal::EqualEid), "{taken}");
+        assert_eq!(world.report(FIRST, taken, lamp(DeviceState::Busy)), Err(Refusal::EqualEid), "{taken}");
     }
-    assert_eq!(node.report(SECOND, PBX3, lamp(DeviceState::Busy)), Err(Refusal::WrongEid));
-    assert_eq!(node.report(FIRST, PBX3, lamp(DeviceState::Busy)), Ok(()));
-    assert!(node.states().of(PBX4).is_none());
+    assert_eq!(world.report(SECOND, PBX3, lamp(DeviceState::Busy)), Err(Refusal::WrongEid));
+    assert_eq!(world.report(FIRST, PBX3, lamp(DeviceState::Busy)), Ok(()));
+    assert!(world.node.states().of(PBX4).is_none());
 }
 
 #[test]
 fn a_server_that_comes_back_with_another_eid_leaves_nothing_under_the_old_one() {
-    let mut world = World::in_group(&[ONE]);
-    world.node =
-        Node::new(Config { eid: NODE, address: "a".into(), servers: vec![ServerConfig { eid: None }; 2] });
-    world.node.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
-    world.node.report(FIRST, PBX4, lamp(DeviceState::NotInUse)).unwrap();
+    let mut world = World::outside(vec![ServerConfig { eid: None }; 2]);
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.report(FIRST, PBX4, lamp(DeviceState::NotInUse)).unwrap();
     assert!(world.node.states().of(PBX3).is_none());
     assert_eq!(world.node.states().eids().collect::<Vec<_>>(), [PBX4]);
 }
@@ -320,15 +313,15 @@ fn a_server_that_comes_back_with_another_eid_leaves_nothing_under_the_old_one() 
 #[test]
 fn stopping_takes_back_what_others_know_only_through_us() {
     let mut world = World::in_group(&[ONE]);
-    world.node.deliver(world.now, ONE, said(PBX1, lamp(DeviceState::InUse)));
-    world.node.report(FIRST, PBX3, light(2)).unwrap();
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.report(FIRST, PBX3, light(2)).unwrap();
     world.run();
-    world.node.stop();
+    world.input(Input::Stop);
     let outputs = world.run();
     assert!(outputs.contains(&publish(FIRST, PBX1, lamp(DeviceState::Unavailable))));
-    assert!(outputs.contains(&Output::Multicast(said(PBX3, light(0)))));
+    assert!(outputs.contains(&Output::Multicast(taken_back(PBX3, light(0)))));
     assert!(world.node.drained());
-    assert_eq!(world.node.report(FIRST, PBX3, light(2)), Err(Refusal::Stopping));
+    assert_eq!(world.report(FIRST, PBX3, light(2)), Err(Refusal::Stopping));
 }
 
 #[test]
@@ -336,35 +329,218 @@ fn what_is_lit_goes_out_first() {
     let mut world = World::in_group(&[ONE, TWO]);
     let state =
         |name, state| Change::DeviceState { device: Device::new(name).unwrap(), state, cachable: true };
-    world.node.deliver(world.now, ONE, said(PBX1, state("Custom:a", DeviceState::NotInUse)));
-    world.node.deliver(world.now, TWO, said(PBX2, state("Custom:b", DeviceState::Ringing)));
+    world.deliver(ONE, said(PBX1, state("Custom:a", DeviceState::NotInUse)));
+    world.deliver(TWO, said(PBX2, state("Custom:b", DeviceState::Ringing)));
     world.run();
-    world.node.stop();
+    world.input(Input::Stop);
     assert_eq!(world.effects()[0], publish(FIRST, PBX2, state("Custom:b", DeviceState::Unavailable)));
 }
 
-/// A node with what a test needs to drive it.
+#[test]
+fn a_newcomer_that_is_a_node_is_told_what_it_asks_for_once() {
+    let mut world = World::in_group(&[ONE]);
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.run();
+    world.came(OTHER, Arrival::Process);
+    world.deliver(OTHER, discovery(OTHER_NODE, 22, Some(1)));
+    assert_eq!(world.run(), [Output::Multicast(introduction())]);
+    world.wait(Duration::from_secs(5));
+    assert_eq!(world.run(), []);
+    world.deliver(OTHER, Message::Request { eid: OTHER_NODE, number: 4, wanted: vec![PBX3] });
+    assert_eq!(world.effects(), [Output::Multicast(said(PBX3, lamp(DeviceState::InUse)))]);
+    let Some(Message::Digest { summaries, answered, .. }) = world.last else { panic!("no digest follows") };
+    assert_eq!((summaries.len(), answered), (1, vec![(OTHER_NODE, 4)]));
+}
+
+#[test]
+fn a_node_that_has_missed_something_asks_for_it_and_is_synced_when_it_has_come() {
+    let mut world = World::outside(config().servers);
+    world.input(Input::Joined { me: ME, members: vec![ME, OTHER] });
+    world.run();
+    world.deliver(OTHER, discovery(OTHER_NODE, 22, Some(1)));
+    let digest = |answered| Message::Digest {
+        eid: OTHER_NODE,
+        incarnation: 1,
+        summaries: vec![Summary { eid: PBX1, sequence: 9 }],
+        answered,
+    };
+    world.deliver(OTHER, digest(vec![]));
+    let request = Message::Request { eid: NODE, number: 1, wanted: vec![PBX1] };
+    assert_eq!(world.run(), [Output::Multicast(introduction()), Output::Multicast(request)]);
+    world.deliver(OTHER, digest(vec![]));
+    assert!(!world.node.synced());
+    assert_eq!(world.run(), []);
+    world.deliver(OTHER, said(PBX1, lamp(DeviceState::InUse)));
+    world.deliver(OTHER, digest(vec![(NODE, 1)]));
+    assert!(world.node.synced());
+}
+
+#[test]
+fn a_second_process_on_a_servers_machine_takes_nothing_with_it_and_the_server_is_made_to_speak() {
+    let mut world = World::in_group(&[ONE, TWO]);
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.came(HELPER, Arrival::Process);
+    world.run();
+    world.left(HELPER);
+    assert!(!world.run().contains(&Output::Touch));
+    world.wait(Duration::from_secs(1));
+    assert!(world.run().contains(&Output::Touch), "stock servers have dropped what pbx1 says");
+    assert!(world.node.states().of(PBX1).is_some());
+}
+
+#[test]
+fn after_a_merge_stock_servers_are_made_to_speak_by_one_node() {
+    let mut world = World::in_group(&[ONE]);
+    world.came(TWO, Arrival::Machine);
+    world.run();
+    assert_eq!(world.node.poll_timeout().map(|(_, why)| why), Some(Wakeup::Introduction));
+    world.wait(Duration::from_secs(1));
+    assert!(world.run().contains(&Output::Touch));
+    world.came(Member { nodeid: 21, pid: 99 }, Arrival::Process);
+    world.left(Member { nodeid: 21, pid: 99 });
+    world.run();
+    world.wait(Duration::from_secs(10));
+    assert!(!world.run().contains(&Output::Touch), "it was seen");
+}
+
+#[test]
+fn a_server_that_is_back_is_not_taken_back() {
+    let mut world = World::in_group(&[ONE, TWO]);
+    world.deliver(ONE, said(PBX1, device("a", DeviceState::InUse)));
+    world.deliver(ONE, said(PBX1, device("b", DeviceState::InUse)));
+    world.run();
+    world.left(ONE);
+    // Its first word is on the way when it is back.
+    assert_eq!(world.effects().len(), 2 + 2);
+    world.came(ONE, Arrival::Process);
+    world.deliver(ONE, said(PBX1, device("a", DeviceState::Ringing)));
+    world.deliver(ME, taken_back(PBX1, device("a", DeviceState::Unavailable)));
+    let state = world.node.states().of_device(&Device::new("a").unwrap()).next();
+    assert_eq!(state, Some((PBX1, DeviceState::Ringing)));
+    assert!(world.notes().contains(&Note::StaleWithdrawal { eid: PBX1 }));
+}
+
+#[test]
+fn a_state_of_ours_that_another_node_has_taken_back_is_said_again() {
+    let mut world = World::in_group(&[ONE, OTHER]);
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.run();
+    world.deliver(OTHER, taken_back(PBX3, lamp(DeviceState::Unavailable)));
+    assert_eq!(world.effects(), [Output::Multicast(said(PBX3, lamp(DeviceState::InUse)))]);
+}
+
+#[test]
+fn a_node_that_began_anew_is_told_what_was_taken_back_before() {
+    let mut world = World::in_group(&[ONE, OTHER]);
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.left(ONE);
+    world.run();
+    world.left(OTHER);
+    world.came(OTHER, Arrival::Process);
+    world.deliver(OTHER, discovery(OTHER_NODE, 22, Some(2)));
+    world.run();
+    world.wait(Duration::from_secs(1));
+    let out = lamp(DeviceState::Unavailable);
+    assert_eq!(world.run(), [Output::Multicast(taken_back(PBX1, out.clone()))]);
+
+    let mut anew = World::in_group(&[OTHER]);
+    anew.deliver(OTHER, taken_back(PBX1, out.clone()));
+    assert_eq!(anew.run(), [publish(FIRST, PBX1, out.clone()), publish(SECOND, PBX1, out.clone())]);
+    anew.deliver(OTHER, taken_back(PBX1, out));
+    assert_eq!(anew.run(), [], "once");
+}
+
+#[test]
+fn what_a_server_that_began_anew_does_not_say_again_is_taken_back() {
+    let mut world = World::in_group(&[ONE]);
+    for name in ["a", "b"] {
+        world.report(FIRST, PBX3, device(name, DeviceState::InUse)).unwrap();
+    }
+    world.run();
+    world.input(Input::Restarted(FIRST));
+    assert_eq!(world.effects(), [Output::RequestRefresh { server: FIRST }]);
+    world.report(FIRST, PBX3, device("a", DeviceState::InUse)).unwrap();
+    world.wait(Duration::from_secs(3));
+    let gone = device("b", DeviceState::Unavailable);
+    assert!(world.effects().contains(&Output::Multicast(taken_back(PBX3, gone))));
+    assert_eq!(world.node.states().of(PBX3).map(presence::ServerStates::len), Some(1));
+}
+
+#[test]
+fn a_device_that_concerns_nobody_else_goes_nowhere() {
+    let mut world = World::in_group(&[ONE]);
+    let half = device("Local/1@x-00;1", DeviceState::InUse);
+    world.deliver(ONE, said(PBX1, half.clone()));
+    assert_eq!(world.report(FIRST, PBX3, half), Ok(()));
+    assert_eq!(world.effects(), []);
+}
+
+/// A node with what a test needs to drive it. What comes out keeps no stamps: they are judged where they matter.
 struct World {
     node: Node,
     now: Duration,
+    last: Option<Message>,
 }
 
 impl World {
+    fn outside(servers: Vec<ServerConfig>) -> Self {
+        let node = Node::new(Config { servers, ..config() });
+        Self { node, now: Duration::from_secs(60), last: None }
+    }
+
     /// A node in the group, synced, with two servers that answer.
     fn in_group(others: &[Member]) -> Self {
-        let now = Duration::from_secs(60);
-        let mut world = Self { node: Node::new(config()), now };
-        world.node.server_alive(FIRST);
-        world.node.server_alive(SECOND);
-        world.node.group_joined(now, ME, [&[ME], others].concat());
+        let mut world = Self::outside(config().servers);
+        world.input(Input::Alive(FIRST));
+        world.input(Input::Alive(SECOND));
+        world.input(Input::Joined { me: ME, members: [&[ME], others].concat() });
         world.run();
         world
     }
 
-    /// The effects of now, but the notes; nothing is confirmed.
+    fn input(&mut self, input: Input) {
+        self.node.handle(self.now, input);
+    }
+
+    fn deliver(&mut self, from: Member, message: Message) {
+        self.input(Input::Delivered { from, message });
+    }
+
+    fn came(&mut self, member: Member, arrival: Arrival) {
+        self.input(Input::Changed { joined: vec![(member, arrival)], left: vec![] });
+    }
+
+    fn left(&mut self, member: Member) {
+        self.input(Input::Changed { joined: vec![], left: vec![member] });
+    }
+
+    /// Reports, and takes the answer out of what the node wants done.
+    fn report(&mut self, server: ServerId, eid: Eid, change: Change) -> Result<(), Refusal> {
+        self.input(Input::Report { server, report: 7, eid, change });
+        let outputs = std::iter::from_fn(|| match self.node.poll_output(self.now)? {
+            Output::Answer { report: 7, verdict, .. } => Some(Err(verdict)),
+            Output::Note(_) => Some(Ok(())),
+            output @ (Output::Multicast(_)
+            | Output::Touch
+            | Output::Publish { .. }
+            | Output::RequestRefresh { .. }
+            | Output::Answer { .. }) => panic!("{output:?} comes before the answer"),
+        });
+        outputs.filter_map(Result::err).next().expect("every report is answered")
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.node.handle_timeout(self.now);
+    }
+
+    /// The effects of now, but the notes and what nodes tell each other; nothing is confirmed.
     fn effects(&mut self) -> Vec<Output> {
-        let outputs = std::iter::from_fn(|| self.node.poll_output(self.now));
-        outputs.filter(|output| !matches!(output, Output::Note(_))).collect()
+        let outputs: Vec<_> = std::iter::from_fn(|| self.next()).collect();
+        outputs
+            .into_iter()
+            .filter(|output| !matches!(output, Output::Note(_)) && !is_digest(output))
+            .collect()
     }
 
     fn notes(&mut self) -> Vec<Note> {
@@ -373,30 +549,55 @@ impl World {
         outputs.filter_map(note).collect()
     }
 
-    /// Carries out and confirms every effect until none is left; returns them, but the notes.
+    /// Carries out and confirms every effect until none is left; returns them, but the notes and what nodes tell each other.
     fn run(&mut self) -> Vec<Output> {
         let mut all = Vec::new();
-        while let Some(output) = self.node.poll_output(self.now) {
+        while let Some(output) = self.next() {
             match &output {
-                Output::Multicast(message) => self.node.deliver(self.now, ME, message.clone()),
+                Output::Multicast(_) => {
+                    let message = self.last.take().expect("it has just been sent");
+                    self.deliver(ME, message);
+                }
                 Output::Publish { server, .. } | Output::RequestRefresh { server } => {
-                    self.node.published(self.now, *server, Outcome::Accepted);
+                    self.input(Input::Settled { server: *server, outcome: Outcome::Accepted });
                 }
                 Output::Note(_) => continue,
+                Output::Touch | Output::Answer { .. } => {}
             }
-            all.push(output);
+            if !is_digest(&output) {
+                all.push(output);
+            }
         }
         all
     }
+
+    /// The next effect without its stamp; the message as it was sent is kept.
+    fn next(&mut self) -> Option<Output> {
+        let output = self.node.poll_output(self.now)?;
+        let Output::Multicast(mut message) = output else { return Some(output) };
+        self.last = Some(message.clone());
+        if let Message::Change { stamp, .. } | Message::Withdrawal { stamp, .. } = &mut message {
+            assert!(stamp.take().is_some(), "every word of a node has a stamp");
+        }
+        Some(Output::Multicast(message))
+    }
+}
+
+fn is_digest(output: &Output) -> bool {
+    matches!(output, Output::Multicast(Message::Digest { .. }))
 }
 
 fn config() -> Config {
     let server = |eid| ServerConfig { eid: Some(eid) };
-    Config { eid: NODE, address: "192.0.2.21".into(), servers: vec![server(PBX3), server(PBX4)] }
+    Config { servers: vec![server(PBX3), server(PBX4)], ..Config::new(NODE, "192.0.2.21", STARTED) }
 }
 
 fn lamp(state: DeviceState) -> Change {
-    Change::DeviceState { device: Device::new("Custom:lamp").expect("a name"), state, cachable: true }
+    device("Custom:lamp", state)
+}
+
+fn device(name: &str, state: DeviceState) -> Change {
+    Change::DeviceState { device: Device::new(name).expect("a name"), state, cachable: true }
 }
 
 fn light(new: u32) -> Change {
@@ -407,13 +608,22 @@ fn light(new: u32) -> Change {
 }
 
 fn said(eid: Eid, change: Change) -> Message {
-    Message::Change { eid, change }
+    Message::Change { eid, change, stamp: None }
+}
+
+fn taken_back(eid: Eid, change: Change) -> Message {
+    Message::Withdrawal { eid, change, stamp: None }
 }
 
 fn publish(server: ServerId, eid: Eid, change: Change) -> Output {
     Output::Publish { server, eid, change }
 }
 
+/// How a member introduces itself; a node with its incarnation.
+fn discovery(eid: Eid, nodeid: u32, node: Option<u64>) -> Message {
+    Message::Discovery { eid, nodeid, address: "192.0.2.1".into(), node }
+}
+
 fn introduction() -> Message {
-    Message::Discovery { eid: NODE, nodeid: 21, address: "192.0.2.21".into() }
+    Message::Discovery { eid: NODE, nodeid: 21, address: "192.0.2.21".into(), node: Some(INCARNATION) }
 }

@@ -3,14 +3,18 @@
 //! A receiver here is stricter than Asterisk, which trusts its peers: what would crash an Asterisk, or what no
 //! server sends, is [`Malformed`]. So nothing that is decoded and encoded again can hurt one.
 
+mod payload;
+
 use alloc::vec::Vec;
 
 use presence::{
-    Change, Device, DeviceState, Eid, InvalidName, Mailbox, Message, MessageCounts, NAME_BYTES_MAX,
+    Change, Device, DeviceState, Eid, InvalidName, Mailbox, Message, MessageCounts, NAME_BYTES_MAX, Stamp,
 };
 
 /// Event types.
 mod kind {
+    /// What nodes say to each other; no stock server takes it.
+    pub(super) const CUSTOM: u16 = 0x01;
     pub(super) const MWI: u16 = 0x02;
     pub(super) const DEVICE_STATE: u16 = 0x05;
     pub(super) const DEVICE_STATE_CHANGE: u16 = 0x06;
@@ -30,6 +34,13 @@ mod ie {
     pub(super) const LOCAL_ADDR: u16 = 0x2a;
     pub(super) const CACHABLE: u16 = 0x3d;
     pub(super) const NODE_ID: u16 = 0x3e;
+    // Ours, far from Asterisk's own.
+    pub(super) const STAMP: u16 = 0xa501;
+    pub(super) const WITHDRAWN: u16 = 0xa502;
+    pub(super) const NODE: u16 = 0xa503;
+    pub(super) const SUMMARIES: u16 = 0xa504;
+    pub(super) const ANSWERED: u16 = 0xa505;
+    pub(super) const REQUEST: u16 = 0xa506;
 }
 
 /// Event and element headers alike: two big-endian words, type and length.
@@ -85,11 +96,14 @@ pub enum Malformed {
     /// No address, or an empty one; the former crashes Asterisk.
     #[error("a discovery without address")]
     MissingAddress,
+    /// An element that only nodes send has a length that it cannot have.
+    #[error("an element between nodes has a wrong length")]
+    ElementLength,
 }
 
 impl Malformed {
     /// Every kind, for counters that start at zero.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Short,
         Self::Length,
         Self::UnknownType,
@@ -105,6 +119,7 @@ impl Malformed {
         Self::State,
         Self::MissingMailbox,
         Self::MissingAddress,
+        Self::ElementLength,
     ];
 
     /// The kind as a metric label.
@@ -126,6 +141,7 @@ impl Malformed {
             Self::State => "state",
             Self::MissingMailbox => "missing_mailbox",
             Self::MissingAddress => "missing_address",
+            Self::ElementLength => "element_length",
         }
     }
 }
@@ -141,7 +157,7 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
         kind::DEVICE_STATE_CHANGE => {
             let (eid, device, state) = device_state(&elements)?;
             let cachable = elements.number(ie::CACHABLE)? == Some(1);
-            Ok(Message::Change { eid, change: Change::DeviceState { device, state, cachable } })
+            change(&elements, eid, Change::DeviceState { device, state, cachable })
         }
         kind::DEVICE_STATE => {
             let (eid, device, state) = device_state(&elements)?;
@@ -150,37 +166,72 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Malformed> {
         kind::MWI => mwi(&elements),
         kind::PING => Ok(Message::Ping { eid: elements.eid()? }),
         kind::CLUSTER_DISCOVERY => discovery(&elements),
+        kind::CUSTOM => between_nodes(&elements),
         _ => Err(Malformed::UnknownType),
     }
 }
 
-/// Writes one message, byte for byte as a stock server on a little-endian machine does.
+/// Writes one message, byte for byte as a stock server on a little-endian machine does, and what only nodes know before the
+/// EID, which stays last.
 ///
 /// An address is cut to what [`decode`] takes; an aggregate is written as cachable.
 #[must_use]
 pub fn encode(message: &Message) -> Vec<u8> {
     match message {
-        Message::Change { eid, change: Change::DeviceState { device, state, cachable } } => {
-            Writer::new(kind::DEVICE_STATE_CHANGE).device_state(device, *state, *cachable).end(*eid)
+        Message::Change { eid, change, stamp } => Writer::change(change).stamp(stamp.as_ref()).end(*eid),
+        Message::Withdrawal { eid, change, stamp } => {
+            Writer::change(change).stamp(stamp.as_ref()).element(ie::WITHDRAWN, [&[1]]).end(*eid)
         }
         Message::Aggregate { eid, device, state } => {
             Writer::new(kind::DEVICE_STATE).device_state(device, *state, true).end(*eid)
         }
-        Message::Change { eid, change: Change::Mwi { mailbox, counts } } => {
-            let (name, context) = mailbox.parts();
-            Writer::new(kind::MWI)
-                .text(ie::MAILBOX, name)
-                .text(ie::CONTEXT, context)
-                .number(ie::NEWMSGS, counts.new.min(COUNT_MAX))
-                .number(ie::OLDMSGS, counts.old.min(COUNT_MAX))
+        Message::Ping { eid } => Writer::new(kind::PING).end(*eid),
+        Message::Discovery { eid, nodeid, address, node } => {
+            let stock = Writer::new(kind::CLUSTER_DISCOVERY)
+                .number(ie::NODE_ID, *nodeid)
+                .text(ie::LOCAL_ADDR, writable(address));
+            match node {
+                Some(incarnation) => stock.element(ie::NODE, [&incarnation.to_be_bytes()]).end(*eid),
+                None => stock.end(*eid),
+            }
+        }
+        Message::Digest { eid, incarnation, summaries, answered } => {
+            let summaries = summaries.iter().map(|summary| (summary.eid, summary.sequence));
+            Writer::new(kind::CUSTOM)
+                .element(ie::NODE, [&incarnation.to_be_bytes()])
+                .element(ie::SUMMARIES, [&payload::write_pairs(summaries)])
+                .element(ie::ANSWERED, [&payload::write_pairs(answered.iter().copied())])
                 .end(*eid)
         }
-        Message::Ping { eid } => Writer::new(kind::PING).end(*eid),
-        Message::Discovery { eid, nodeid, address } => Writer::new(kind::CLUSTER_DISCOVERY)
-            .number(ie::NODE_ID, *nodeid)
-            .text(ie::LOCAL_ADDR, writable(address))
+        Message::Request { eid, number, wanted } => Writer::new(kind::CUSTOM)
+            .element(ie::REQUEST, [&payload::write_request(*number, wanted)])
             .end(*eid),
     }
+}
+
+/// A state, or what takes it back.
+fn change(elements: &Elements<'_>, eid: Eid, change: Change) -> Result<Message, Malformed> {
+    let stamp = elements.first(ie::STAMP).map(payload::stamp).transpose()?;
+    Ok(match elements.first(ie::WITHDRAWN) {
+        None => Message::Change { eid, change, stamp },
+        Some([_]) => Message::Withdrawal { eid, change, stamp },
+        Some(_) => return Err(Malformed::ElementLength),
+    })
+}
+
+/// A digest or a request.
+fn between_nodes(elements: &Elements<'_>) -> Result<Message, Malformed> {
+    let eid = elements.eid()?;
+    if let Some(request) = elements.first(ie::REQUEST) {
+        let (number, wanted) = payload::request(request)?;
+        return Ok(Message::Request { eid, number, wanted });
+    }
+    let (Some(node), Some(summaries)) = (elements.first(ie::NODE), elements.first(ie::SUMMARIES)) else {
+        return Err(Malformed::UnknownType);
+    };
+    let answered = elements.first(ie::ANSWERED).map(payload::pairs).transpose()?.unwrap_or_default();
+    let (incarnation, summaries) = (payload::number(node)?, payload::summaries(summaries)?);
+    Ok(Message::Digest { eid, incarnation, summaries, answered })
 }
 
 fn device_state(elements: &Elements<'_>) -> Result<(Eid, Device, DeviceState), Malformed> {
@@ -204,16 +255,17 @@ fn mwi(elements: &Elements<'_>) -> Result<Message, Malformed> {
     }
     let count = |ie| elements.number(ie).map(|count| count.unwrap_or(0).min(COUNT_MAX));
     let counts = MessageCounts { new: count(ie::NEWMSGS)?, old: count(ie::OLDMSGS)? };
-    Ok(Message::Change { eid, change: Change::Mwi { mailbox, counts } })
+    change(elements, eid, Change::Mwi { mailbox, counts })
 }
 
 fn discovery(elements: &Elements<'_>) -> Result<Message, Malformed> {
     let eid = elements.eid()?;
     let nodeid = elements.number(ie::NODE_ID)?.unwrap_or(0);
+    let node = elements.first(ie::NODE).map(payload::number).transpose()?;
     match elements.text(ie::LOCAL_ADDR)? {
         None | Some("") => Err(Malformed::MissingAddress),
         Some(address) if writable(address) != address => Err(Malformed::Name),
-        Some(address) => Ok(Message::Discovery { eid, nodeid, address: address.into() }),
+        Some(address) => Ok(Message::Discovery { eid, nodeid, address: address.into(), node }),
     }
 }
 
@@ -299,6 +351,29 @@ impl Writer {
         Self(bytes)
     }
 
+    fn change(change: &Change) -> Self {
+        match change {
+            Change::DeviceState { device, state, cachable } => {
+                Self::new(kind::DEVICE_STATE_CHANGE).device_state(device, *state, *cachable)
+            }
+            Change::Mwi { mailbox, counts } => {
+                let (name, context) = mailbox.parts();
+                Self::new(kind::MWI)
+                    .text(ie::MAILBOX, name)
+                    .text(ie::CONTEXT, context)
+                    .number(ie::NEWMSGS, counts.new.min(COUNT_MAX))
+                    .number(ie::OLDMSGS, counts.old.min(COUNT_MAX))
+            }
+        }
+    }
+
+    fn stamp(self, stamp: Option<&Stamp>) -> Self {
+        match stamp {
+            Some(stamp) => self.element(ie::STAMP, [&payload::write_stamp(stamp)]),
+            None => self,
+        }
+    }
+
     fn device_state(self, device: &Device, state: DeviceState, cachable: bool) -> Self {
         self.text(ie::DEVICE, device.as_str())
             .number(ie::STATE, state.number())
@@ -331,7 +406,7 @@ impl Writer {
     }
 }
 
-/// Names and addresses are bounded, so that no length comes near the limit.
+/// Names, addresses and the servers of a node are bounded, so that no length comes near the limit.
 fn length(bytes: usize) -> [u8; 2] {
     u16::try_from(bytes).unwrap_or(u16::MAX).to_be_bytes()
 }

@@ -67,7 +67,7 @@ fn a_ping_typed_on_the_console() {
 
 #[test]
 fn the_answer_to_the_discovery_of_a_new_node() {
-    let expected = Message::Discovery { eid: PBX1, nodeid: 1, address: "198.18.0.11".into() };
+    let expected = Message::Discovery { eid: PBX1, nodeid: 1, address: "198.18.0.11".into(), node: None };
     goes_both_ways(captured!("discovery"), &expected);
 }
 
@@ -78,7 +78,7 @@ fn goes_both_ways(bytes: &[u8], expected: &Message) {
 
 fn device_state(eid: Eid, device: &str, state: DeviceState, cachable: bool) -> Message {
     let device = Device::new(device).unwrap();
-    Message::Change { eid, change: Change::DeviceState { device, state, cachable } }
+    Message::Change { eid, change: Change::DeviceState { device, state, cachable }, stamp: None }
 }
 
 fn aggregate(eid: Eid, device: &str, state: DeviceState) -> Message {
@@ -87,5 +87,9 @@ fn aggregate(eid: Eid, device: &str, state: DeviceState) -> Message {
 
 fn mwi(eid: Eid, mailbox: &str, new: u32) -> Message {
     let mailbox = Mailbox::new(mailbox).unwrap();
-    Message::Change { eid, change: Change::Mwi { mailbox, counts: MessageCounts { new, old: 0 } } }
+    Message::Change {
+        eid,
+        change: Change::Mwi { mailbox, counts: MessageCounts { new, old: 0 } },
+        stamp: None,
+    }
 }

@@ -1,7 +1,7 @@
 //! What holds for all messages and for all bytes.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use presence::{Change, Device, DeviceState, Eid, Mailbox, Message, MessageCounts};
+use presence::{Change, Device, DeviceState, Eid, Mailbox, Message, MessageCounts, Stamp, Summary};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::event::{decode, encode};
@@ -51,18 +51,42 @@ proptest! {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    let device_state =
-        (eid(), device(), state(), any::<bool>()).prop_map(|(eid, device, state, cachable)| {
-            Message::Change { eid, change: Change::DeviceState { device, state, cachable } }
-        });
+    let change =
+        (eid(), change(), stamp()).prop_map(|(eid, change, stamp)| Message::Change { eid, change, stamp });
+    let withdrawal = (eid(), change_of_state(), stamp())
+        .prop_map(|(eid, change, stamp)| Message::Withdrawal { eid, change, stamp });
     let aggregate =
         (eid(), device(), state()).prop_map(|(eid, device, state)| Message::Aggregate { eid, device, state });
-    let mwi = (eid(), mailbox(), counts())
-        .prop_map(|(eid, mailbox, counts)| Message::Change { eid, change: Change::Mwi { mailbox, counts } });
     let ping = eid().prop_map(|eid| Message::Ping { eid });
-    let discovery = (eid(), any::<u32>(), "[0-9a-f:.]{1,45}")
-        .prop_map(|(eid, nodeid, address)| Message::Discovery { eid, nodeid, address: address.into() });
-    prop_oneof![device_state, aggregate, mwi, ping, discovery]
+    let discovery = (eid(), any::<u32>(), "[0-9a-f:.]{1,45}", any::<Option<u64>>()).prop_map(
+        |(eid, nodeid, address, node)| Message::Discovery { eid, nodeid, address: address.into(), node },
+    );
+    let summary = (eid(), any::<u64>()).prop_map(|(eid, sequence)| Summary { eid, sequence });
+    let digest = (eid(), any::<u64>(), vec(summary, 0..9), vec((eid(), any::<u64>()), 0..9)).prop_map(
+        |(eid, incarnation, summaries, answered)| Message::Digest { eid, incarnation, summaries, answered },
+    );
+    let request = (eid(), any::<u64>(), vec(eid(), 0..9))
+        .prop_map(|(eid, number, wanted)| Message::Request { eid, number, wanted });
+    prop_oneof![change, withdrawal, aggregate, ping, discovery, digest, request]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let mwi = (mailbox(), counts()).prop_map(|(mailbox, counts)| Change::Mwi { mailbox, counts });
+    prop_oneof![change_of_state(), mwi]
+}
+
+fn change_of_state() -> impl Strategy<Value = Change> {
+    (device(), state(), any::<bool>()).prop_map(|(device, state, cachable)| Change::DeviceState {
+        device,
+        state,
+        cachable,
+    })
+}
+
+fn stamp() -> impl Strategy<Value = Option<Stamp>> {
+    prop::option::of(any::<[u64; 3]>()).prop_map(|numbers| {
+        numbers.map(|[incarnation, sequence, time]| Stamp { incarnation, sequence, time })
+    })
 }
 
 fn eid() -> impl Strategy<Value = Eid> {

@@ -70,6 +70,7 @@ fn insist(pair: &mut Pair, change: &Change, mut trouble: impl FnMut(&mut Pair)) 
                 Event::Published { outcome, .. } => Some(*outcome),
                 Event::Report { .. }
                 | Event::RefreshAsked { .. }
+                | Event::Restarted { .. }
                 | Event::Forgotten { .. }
                 | Event::Silent { .. }
                 | Event::Alive { .. } => None,
@@ -184,7 +185,7 @@ fn a_refresh_is_asked_for_both_packages_and_heard_once() {
     pair.run(SECOND);
     let published = Event::Published { server: PEER, outcome: Outcome::Accepted };
     assert!(pair.told(0).contains(&&published));
-    assert_eq!(pair.told(1), [&Event::Alive { server: PEER }, &Event::RefreshAsked { server: PEER }]);
+    assert_eq!(pair.told(1), [&Event::Alive { server: PEER }, &Event::Restarted { server: PEER }]);
     pair.agents[0].request_refresh(pair.now, PEER);
     pair.run(3 * SECOND);
     assert_eq!(pair.told(1).len(), 3, "asked again is heard again");

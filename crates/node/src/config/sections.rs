@@ -5,7 +5,7 @@ use super::{Cluster, Config, Credentials, Server, Sip, values};
 use daemon::config::{Found, Origin, Source, Table};
 use daemon::http::Http;
 use daemon::logging::Log;
-use presence::Eid;
+use presence::{Eid, Pattern};
 use std::net::{IpAddr, SocketAddr};
 
 /// A configuration in which each value is right on its own. What is `None` but needed has been reported.
@@ -13,6 +13,7 @@ pub(super) struct Draft {
     pub(super) eid: Option<Found<Eid>>,
     pub(super) cluster: Option<ClusterDraft>,
     pub(super) sip: SipDraft,
+    ephemeral: Vec<Pattern>,
     http: Option<Http>,
     log: Option<Log>,
     pub(super) servers: Vec<ServerDraft>,
@@ -44,11 +45,13 @@ pub(super) fn read(source: &mut Source<'_>) -> Draft {
     let cluster = table.is_written().then(|| cluster(source, &table));
     let table = source.table(&root, "sip", schema::SIP);
     let sip = sip(source, &table, cluster.as_ref());
+    let table = source.table(&root, "devices", schema::DEVICES);
+    let ephemeral = ephemeral(source, &table);
     let http = Http::read(source, &root, &schema::HTTP_LISTEN);
     let log = Log::read(source, &root);
     let tables = source.tables(&root, "server", schema::SERVER);
     let servers = tables.iter().map(|table| server(source, table)).collect();
-    Draft { eid, cluster, sip, http, log, servers }
+    Draft { eid, cluster, sip, ephemeral, http, log, servers }
 }
 
 fn cluster(source: &mut Source<'_>, table: &Table<'_>) -> ClusterDraft {
@@ -93,6 +96,16 @@ fn own_address(
     };
     let ip = cluster.address.as_ref()?.value;
     Some(Found { value: SocketAddr::new(ip, listen.port()), origin })
+}
+
+/// What is written stands for all of it: an empty list lets every device through.
+fn ephemeral(source: &mut Source<'_>, table: &Table<'_>) -> Vec<Pattern> {
+    if !table.has(&schema::DEVICES_EPHEMERAL) {
+        return presence::EPHEMERAL.iter().filter_map(|text| Pattern::new(text).ok()).collect();
+    }
+    let texts = table.texts(source, &schema::DEVICES_EPHEMERAL).unwrap_or_default();
+    let read = texts.into_iter().filter_map(|text| source.read(Some(text), values::pattern));
+    read.map(|pattern| pattern.value).collect()
 }
 
 fn server(source: &mut Source<'_>, table: &Table<'_>) -> ServerDraft {
@@ -144,6 +157,7 @@ impl Draft {
             eid: self.eid?.value,
             cluster,
             sip: Sip { listen: self.sip.listen?.value, address: self.sip.address?.value },
+            ephemeral: self.ephemeral,
             http: self.http?,
             log: self.log?,
             servers: servers.collect::<Option<_>>()?,

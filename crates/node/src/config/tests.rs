@@ -3,6 +3,7 @@
 use super::*;
 use daemon::config::{Parsed, Problems};
 use daemon::logging::Format;
+use std::time::Duration;
 use tracing::Level;
 
 const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/node.example.toml"));
@@ -40,6 +41,7 @@ fn what_the_example_shows_commented_out_is_the_default_or_right_as_well() {
     let plain = good(EXAMPLE, &[]);
     assert!(config.servers[0].credentials.is_some() && config.http.token.is_some());
     assert_eq!((config.cluster, config.sip, config.log), (plain.cluster, plain.sip, plain.log));
+    assert_eq!(config.ephemeral, plain.ephemeral);
     assert_eq!(config.http.listen, plain.http.listen);
 }
 
@@ -48,6 +50,7 @@ fn the_example_shows_every_field_and_names_every_variable() {
     let tables = [
         ("[cluster]", schema::CLUSTER),
         ("[sip]", schema::SIP),
+        ("[devices]", schema::DEVICES),
         ("[http]", Http::FIELDS),
         ("[log]", Log::FIELDS),
         ("[[server]]", schema::SERVER),
@@ -108,11 +111,27 @@ fn the_environment_overrides_the_file_but_not_a_servers_own_password() {
 }
 
 #[test]
+fn which_devices_are_ephemeral_can_be_said() {
+    let ephemeral = |text: &str| {
+        let config = good(&format!("{GOOD}\n[devices]\nephemeral = {text}\n"), &[]);
+        config.ephemeral.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(ephemeral(r#"["Park:*"]"#), ["Park:*"]);
+    assert!(ephemeral("[]").is_empty());
+    assert_eq!(good(GOOD, &[]).ephemeral.len(), presence::EPHEMERAL.len());
+    assert_eq!(
+        problems(&format!("{GOOD}\n[devices]\nephemeral = [\"\"]\n"), &[]).len(),
+        1,
+        "a pattern that matches nothing"
+    );
+}
+
+#[test]
 fn a_node_without_a_cluster_serves_its_servers_alone() {
     let text = "eid = '2:0:0:0:0:1'\nsip.listen = '192.0.2.21:5060'\nserver = [{ name = 'a', address = '192.0.2.1' }]";
     let config = good(text, &[]);
     assert_eq!(config.to_string(), "1 server, no group");
-    assert_eq!(&*config.core().address, "192.0.2.21");
+    assert_eq!(&*config.core(Duration::ZERO).address, "192.0.2.21");
     assert_eq!(config.servers[0].address, "192.0.2.1:5060".parse().unwrap());
 }
 
@@ -165,7 +184,7 @@ password = "x"
             r#"node.toml:21: [[server]] number 2: password is empty or has characters that a header cannot carry; write ASCII without blanks"#,
             r#"node.toml:22: [[server]] "pbx4": address is missing; write address = "192.0.2.13:5060""#,
             r#"node.toml:24: [[server]] "pbx4": password has no user; write user = "presence" or remove the password"#,
-            r#"node.toml:25: unknown field "logs"; did you mean "log"? (known: eid, cluster, sip, http, log, server)"#,
+            r#"node.toml:25: unknown field "logs"; did you mean "log"? (known: eid, cluster, sip, devices, http, log, server)"#,
         ]
     );
 }

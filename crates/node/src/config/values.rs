@@ -1,6 +1,6 @@
 //! What the text of a field may be. An error is the rest of a sentence that begins with the field and its text.
 
-use presence::Eid;
+use presence::{Eid, Pattern};
 use std::net::{IpAddr, SocketAddr};
 
 /// SIP's own port, for a server's address without one.
@@ -25,6 +25,11 @@ pub(super) fn group(text: &str) -> Result<String, String> {
         ));
     }
     Ok(text.to_owned())
+}
+
+pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text)
+        .map_err(|error| format!("is no pattern of devices: {error}; write for example \"Local/*\""))
 }
 
 pub(super) fn cluster_address(text: &str) -> Result<IpAddr, String> {

@@ -1,137 +1,306 @@
 //! What the group tells the node.
 
 use super::Node;
-use crate::membership::Member;
-use crate::outbox::Word;
+use crate::membership::{Claim, Member};
+use crate::outbox::{Topic, Word};
 use crate::output::{Drop, Holder, Note};
+use crate::replication::Standing;
 use crate::states::Effect;
-use crate::{Eid, Kind, Message};
+use crate::{Arrival, Change, Eid, Kind, Message, Stamp, Summary};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+/// Coming and going.
 impl Node {
     /// The node is in the group, which has these members, ourselves among them.
-    pub fn group_joined(&mut self, now: Duration, me: Member, members: Vec<Member>) {
+    pub(super) fn group_joined(&mut self, now: Duration, me: Member, members: Vec<Member>) {
         self.note(Note::Joined { members: members.len() });
-        let gone = self.group.membership.join(me, members);
-        self.retire(&gone);
-        self.group.begin_sync(now);
+        for eid in self.group.membership.join(me, members) {
+            // Its server may be back already as another member; what it does not say again goes when the sync ends.
+            self.states.suspect(eid);
+        }
+        self.group.found();
         self.told.clear();
+        self.sync.begin(now, self.group.membership.others());
+        self.replication.join(&self.states);
+        self.healing.wait_for_all(now);
+        for eid in self.unconfirmed() {
+            self.states.suspect(eid);
+        }
+        self.tell_group_everything();
         self.introduce();
     }
 
     /// Members have come or gone.
-    pub fn group_changed(&mut self, joined: &[Member], left: &[Member]) {
+    pub(super) fn group_changed(&mut self, now: Duration, joined: &[(Member, Arrival)], left: &[Member]) {
         for &member in left {
             let eids = self.group.membership.remove(member);
-            self.group.heard(member);
+            self.replication.forget(member, &eids);
+            self.sync.heard(member);
             self.told.retain(|(_, second)| *second != Holder::Member(member));
-            self.retire(&eids);
+            self.judge_departure(now, member);
+            self.retire(now, &eids);
             self.note(Note::MemberLeft { member, eids });
         }
-        for &member in joined {
+        for &(member, _) in joined {
             self.group.membership.add(member);
             self.note(Note::MemberJoined(member));
         }
         if !joined.is_empty() {
+            self.replication.welcome(now, joined.iter().map(|(member, _)| *member));
+            self.judge_arrivals(now, joined);
             self.introduce();
         }
+        self.end_sync(now);
+        self.heal(now);
     }
 
     /// The node is out of the group, or cannot come in.
-    pub fn group_lost(&mut self, now: Duration) {
+    pub(super) fn group_lost(&mut self, now: Duration) {
         if self.group.joined() {
             self.note(Note::GroupLost);
             self.group.lose(now);
+            self.sync = crate::sync::Sync::Out;
         }
     }
 
+    /// Gives up the states of the others when the group stays away.
+    pub(super) fn end_absence(&mut self, now: Duration) {
+        if self.group.give_up(now) {
+            let mut eids = self.group.membership.forget_speakers();
+            eids.extend(self.unconfirmed());
+            eids.sort_unstable();
+            eids.dedup();
+            self.retire(now, &eids);
+            self.note(Note::GroupWithdrawn { servers: eids.len() });
+        }
+    }
+
+    /// Says who we are and how far we have come.
+    fn introduce(&mut self) {
+        self.push_to_group(Word::Discovery);
+        self.push_last_to_group(Word::Digest);
+    }
+
+    /// Says all that our servers say.
+    pub(super) fn tell_group_everything(&mut self) {
+        let states = self.own_eids().into_iter().map(|eid| self.tell_group(eid)).sum();
+        self.note(Note::Dumped { states });
+    }
+
+    fn tell_group(&mut self, eid: Eid) -> usize {
+        let changes = self.states.to_tell(eid);
+        let states = changes.len();
+        for (change, time) in changes {
+            self.push_to_group(Word::Change { eid, change, time });
+        }
+        states
+    }
+
+    pub(super) fn end_sync(&mut self, now: Duration) {
+        let Some(silent) = self.sync.end(now) else { return };
+        for eid in self.unconfirmed() {
+            let states = self.sweep(now, eid);
+            self.note_swept(eid, states);
+        }
+        self.note(Note::Synced { silent });
+    }
+
+    /// The servers of others that no node has confirmed.
+    fn unconfirmed(&self) -> Vec<Eid> {
+        self.replication.unconfirmed(&self.states, &self.group.membership, &self.own_eids())
+    }
+}
+
+/// Messages.
+impl Node {
     /// A message was delivered, our own ones included, in the total order of the group.
-    pub fn deliver(&mut self, now: Duration, from: Member, message: Message) {
+    pub(super) fn deliver(&mut self, now: Duration, from: Member, message: Message) {
         if Some(from) == self.group.membership.me() {
             return self.confirm(now, from, &message);
         }
         if self.stopping {
             return self.drop_for(Drop::Stopping);
         }
+        self.sync.progress(now, from);
         match message {
-            Message::Aggregate { .. } => self.note(Note::Ignored(Kind::Aggregate)),
+            Message::Change { eid, change, stamp } => self.hear_change(now, from, eid, change, stamp),
+            Message::Withdrawal { .. } => self.hear_withdrawal(now, from, &message),
+            Message::Aggregate { .. } => self.note_ignored(Kind::Aggregate),
             Message::Ping { eid } => self.note(Note::PingHeard { eid, member: from }),
-            Message::Discovery { eid, address, .. } => {
-                if self.claim(eid, from) && self.group.membership.introduce(from, &address) {
-                    self.push_to_group(Word::Discovery);
-                    self.group.heard(from);
-                    self.end_sync(now);
-                }
+            Message::Discovery { eid, address, node, .. } => {
+                self.hear_discovery(now, from, eid, &address, node);
             }
-            Message::Change { eid, change } => {
-                if self.claim(eid, from) {
-                    match self.states.enter(eid, &change) {
-                        Effect::News => self.tell_servers(eid, &change),
-                        Effect::Known => self.note(Note::Ignored(Message::Change { eid, change }.kind())),
-                        Effect::Full => self.drop_for(Drop::TableFull),
-                    }
-                }
+            Message::Digest { incarnation, summaries, answered, .. } => {
+                self.hear_digest(now, from, incarnation, &summaries, &answered);
             }
+            Message::Request { eid, number, wanted } => self.hear_request(eid, number, &wanted),
         }
-    }
-
-    /// Sends a sign of life to the group, for an operator.
-    pub fn ping(&mut self) {
-        self.push_to_group(Word::Ping);
-    }
-
-    /// Says who we are and all that our servers say. The introduction comes last: it says that the rest is here.
-    pub(super) fn introduce(&mut self) {
-        for eid in self.own_eids() {
-            for change in
-                self.states.of(eid).into_iter().flat_map(|server| server.changes()).collect::<Vec<_>>()
-            {
-                self.push_to_group(Word::Change { eid, change });
-            }
-        }
-        self.push_to_group(Word::Discovery);
-    }
-
-    fn confirm(&mut self, now: Duration, from: Member, message: &Message) {
-        let word = match message {
-            Message::Change { eid, change } => Word::Change { eid: *eid, change: change.clone() },
-            Message::Discovery { address, .. } => {
-                self.group.membership.introduce(from, address);
-                Word::Discovery
-            }
-            Message::Ping { .. } => Word::Ping,
-            Message::Aggregate { .. } => return,
-        };
-        let swallowed = self.group.confirm(&word.topic());
-        self.note_repeated(swallowed);
         self.end_sync(now);
     }
 
-    pub(super) fn end_sync(&mut self, now: Duration) {
-        if let Some(silent) = self.group.end_sync(now) {
-            self.note(Note::Synced { silent });
+    fn hear_change(&mut self, now: Duration, from: Member, eid: Eid, change: Change, stamp: Option<Stamp>) {
+        if self.is_ephemeral(&change) {
+            return self.drop_for(Drop::Ephemeral);
+        }
+        if !self.claim(now, eid, from) {
+            return;
+        }
+        let subject = change.subject();
+        self.healing.forgive(eid, &subject);
+        let stamp = stamp.unwrap_or(Stamp { time: self.time(now), ..Stamp::default() });
+        match self.states.enter(eid, &change, stamp) {
+            Effect::New | Effect::News => self.tell_servers(eid, &change),
+            Effect::Known => self.note_ignored(change.kind()),
+            Effect::Restated => self.say_latest(&change),
+            Effect::Stale => self.drop_for(Drop::Stale),
+            Effect::Full => self.drop_for(Drop::TableFull),
+        }
+    }
+
+    /// A stock member has repeated what it had said of a mailbox before another server spoke of it, and stock servers take
+    /// that for the latest word: if that other is ours, it says it again.
+    fn say_latest(&mut self, change: &Change) {
+        let Change::Mwi { mailbox, .. } = change else { return };
+        if let Some((eid, counts)) = self.states.latest_of(mailbox)
+            && matches!(self.holder_here(eid), Some(Holder::Server(_)))
+        {
+            let change = Change::Mwi { mailbox: mailbox.clone(), counts };
+            self.push_to_group(Word::Change { eid, change, time: 0 });
+        } else {
+            self.note_ignored(Kind::Mwi);
+        }
+    }
+
+    fn hear_discovery(&mut self, now: Duration, from: Member, eid: Eid, address: &str, node: Option<u64>) {
+        if !self.claim(now, eid, from) {
+            return;
+        }
+        let new = self.group.membership.introduce(from, address, node);
+        if self.replication.introduced(from, node.is_some()) {
+            self.tell_group_everything();
+        }
+        if new {
+            self.push_to_group(Word::Discovery);
+        }
+        if new && node.is_some() {
+            self.healing.owe_all_again(now);
+        }
+        if node.is_none() {
+            self.sync.heard(from);
+        }
+    }
+
+    fn hear_digest(
+        &mut self,
+        now: Duration,
+        from: Member,
+        incarnation: u64,
+        summaries: &[Summary],
+        answered: &[(Eid, u64)],
+    ) {
+        let answer = answered.iter().find(|(node, _)| *node == self.eid).map_or(0, |(_, number)| *number);
+        for eid in self.replication.fulfilled(from, answer) {
+            let states = self.sweep(now, eid);
+            self.note_swept(eid, states);
+        }
+        let gone: Vec<_> = self.group.membership.eids_of(from).collect();
+        let gone = gone.into_iter().filter(|eid| summaries.iter().all(|summary| summary.eid != *eid));
+        self.retire(now, &gone.collect::<Vec<_>>());
+        let mut lacking = Vec::new();
+        for summary in summaries {
+            let standing = self.claim(now, summary.eid, from)
+                && self.replication.judge(from, incarnation, *summary) == Standing::Lacking;
+            if standing {
+                self.states.suspect(summary.eid);
+                lacking.push(summary.eid);
+            }
+        }
+        if !lacking.is_empty() {
+            self.note(Note::Requested { from, eids: lacking.clone() });
+            self.replication.request(from, &lacking);
+            self.push_last_to_group(Word::Request);
+        }
+        if !self.replication.awaits(from) {
+            self.sync.heard(from);
+        }
+    }
+
+    /// Tells a node that came what it lacks, and then that this was all.
+    fn hear_request(&mut self, node: Eid, number: u64, wanted: &[Eid]) {
+        let ours: Vec<_> = self.own_eids().into_iter().filter(|eid| wanted.contains(eid)).collect();
+        if ours.is_empty() {
+            return self.note_ignored(Kind::Request);
+        }
+        let states = ours.into_iter().map(|eid| self.tell_group(eid)).sum();
+        self.note(Note::Dumped { states });
+        self.replication.answer(node, number);
+        self.push_last_to_group(Word::Digest);
+    }
+
+    fn confirm(&mut self, now: Duration, from: Member, message: &Message) {
+        let (topic, sequence) = match message {
+            Message::Change { eid, change, stamp } => {
+                (Topic::Change(*eid, change.subject()), stamp.map(|stamp| stamp.sequence))
+            }
+            Message::Withdrawal { eid, change, stamp } => {
+                self.hear_withdrawal(now, from, message);
+                (Topic::Change(*eid, change.subject()), stamp.map(|stamp| stamp.sequence))
+            }
+            Message::Discovery { address, node, .. } => {
+                self.group.membership.introduce(from, address, *node);
+                (Topic::Discovery, None)
+            }
+            Message::Digest { .. } => (Topic::Digest, None),
+            Message::Request { .. } => (Topic::Request, None),
+            Message::Ping { .. } => (Topic::Ping, None),
+            Message::Aggregate { .. } => return,
+        };
+        let swallowed = self.group.outbox.confirm(&topic, sequence);
+        self.note_repeated(swallowed);
+        match (&topic, sequence) {
+            (Topic::Change(eid, _), Some(sequence)) => self.replication.confirm(*eid, sequence),
+            (Topic::Digest, _) => self.sync.told(),
+            _ => {}
+        }
+        self.settle_order(message);
+        self.end_sync(now);
+    }
+
+    /// The group's order decides whose word about a mailbox is the latest. Where that is another than what our servers were
+    /// told, they are told again: the one whose word it is under our own EID, for it takes nothing under its own.
+    fn settle_order(&mut self, message: &Message) {
+        let Message::Change { eid, change: Change::Mwi { mailbox, counts }, .. } = message else { return };
+        if !self.states.settle(*eid, mailbox, *counts) {
+            return;
+        }
+        let change = Change::Mwi { mailbox: mailbox.clone(), counts: *counts };
+        self.tell_servers(*eid, &change);
+        if let Some(Holder::Server(server)) = self.holder_here(*eid) {
+            self.push_to_server(server, Word::Change { eid: self.eid, change, time: 0 });
         }
     }
 
     /// Whether a member may speak for an EID; it may not when the EID is somebody else's.
-    fn claim(&mut self, eid: Eid, member: Member) -> bool {
-        let known = self.group.membership.speaker(eid) == Some(member);
-        if known {
-            return true;
-        }
-        if !self.group.membership.members().any(|(present, _)| present == member) {
-            self.drop_for(Drop::NotAMember);
-            return false;
-        }
+    fn claim(&mut self, now: Duration, eid: Eid, member: Member) -> bool {
         let holder = match self.holder_here(eid) {
             Some(holder) => holder,
             None => match self.group.membership.claim(eid, member) {
-                Ok(()) => {
+                Ok(false) => return true,
+                Ok(true) => {
+                    self.spare(now, eid);
                     self.note(Note::SpeakerLearned { eid, member });
                     return true;
                 }
-                Err(speaker) => Holder::Member(speaker),
+                Err(Claim::NotAMember) => {
+                    self.drop_for(Drop::NotAMember);
+                    return false;
+                }
+                Err(Claim::Full) => {
+                    self.drop_for(Drop::TableFull);
+                    return false;
+                }
+                Err(Claim::Taken(speaker)) => Holder::Member(speaker),
             },
         };
         self.refuse_equal(eid, holder, Holder::Member(member));

@@ -2,20 +2,16 @@
 
 use super::Node;
 use crate::outbox::Word;
-use crate::output::{Drop, Holder, Note, Outcome, Refusal, ServerId};
+use crate::output::{Drop, Holder, Note, Output, Refusal};
 use crate::server::Learned;
 use crate::states::Effect;
-use crate::{Change, Eid};
-use alloc::vec::Vec;
+use crate::{Change, Eid, Outcome, ServerId, Stamp};
 use core::time::Duration;
 
 impl Node {
     /// A server states something of its own.
-    ///
-    /// # Errors
-    /// [`Refusal`] says why it is not taken; the table is untouched.
-    pub fn report(&mut self, server: ServerId, eid: Eid, change: Change) -> Result<(), Refusal> {
-        let verdict = self.admit(server, eid);
+    pub(super) fn report(&mut self, now: Duration, server: ServerId, report: u64, eid: Eid, change: Change) {
+        let verdict = self.admit(server, eid).and_then(|()| self.take_report(now, server, eid, change));
         if let Err(refusal) = verdict {
             self.drop_for(match refusal {
                 Refusal::EqualEid => Drop::EqualEid,
@@ -23,33 +19,48 @@ impl Node {
                 Refusal::Full => Drop::TableFull,
                 Refusal::Stopping => Drop::Stopping,
             });
-            return Err(refusal);
         }
-        self.learn(server, eid);
-        match self.states.enter(eid, &change) {
-            Effect::News => {
+        self.outputs.push_back(Output::Answer { server, report, verdict });
+    }
+
+    fn take_report(
+        &mut self,
+        now: Duration,
+        server: ServerId,
+        eid: Eid,
+        change: Change,
+    ) -> Result<(), Refusal> {
+        self.learn(now, server, eid);
+        if self.is_ephemeral(&change) {
+            // The server has done nothing wrong.
+            self.drop_for(Drop::Ephemeral);
+            return Ok(());
+        }
+        if self.server(server).sweep_at().is_some() && self.states.is_suspect(eid, &change.subject()) {
+            self.server(server).expect_repeats(now);
+        }
+        self.healing.forgive(eid, &change.subject());
+        let time = self.time(now);
+        match self.states.enter(eid, &change, Stamp { time, ..Stamp::default() }) {
+            Effect::New | Effect::News => {
                 self.tell_servers(eid, &change);
-                self.push_to_group(Word::Change { eid, change });
+                self.push_to_group(Word::Change { eid, change, time });
                 Ok(())
             }
-            Effect::Known => Ok(()),
-            Effect::Full => {
-                self.drop_for(Drop::TableFull);
-                Err(Refusal::Full)
-            }
+            Effect::Known | Effect::Restated | Effect::Stale => Ok(()),
+            Effect::Full => Err(Refusal::Full),
         }
     }
 
-    /// A server wants to be told everything: it started anew, or lost what it knew.
-    pub fn resync(&mut self, server: ServerId) {
+    /// Tells a server everything: it knows nothing, or has lost what it knew.
+    pub(super) fn resync(&mut self, server: ServerId) {
         let Some(own) = self.server(server).eid() else { return };
-        let others: Vec<_> = self.states.eids().filter(|eid| *eid != own).collect();
+        self.server(server).told();
+        let others: alloc::vec::Vec<_> = self.states.eids().filter(|eid| *eid != own).collect();
         let mut told = 0;
         for eid in others {
-            for change in
-                self.states.of(eid).into_iter().flat_map(|states| states.changes()).collect::<Vec<_>>()
-            {
-                self.push_to_server(server, Word::Change { eid, change });
+            for (change, time) in self.states.to_tell(eid) {
+                self.push_to_server(server, Word::Change { eid, change, time });
                 told += 1;
             }
         }
@@ -57,26 +68,50 @@ impl Node {
     }
 
     /// A server answers, for the first time or again.
-    pub fn server_alive(&mut self, server: ServerId) {
+    pub(super) fn server_alive(&mut self, server: ServerId) {
         if self.server(server).alive() || self.stopping {
             return;
         }
         self.note(Note::ServerAlive(server));
         self.server(server).wake();
         self.push_to_server(server, Word::Refresh);
-        self.resync(server);
+        self.resync_if_new(server);
     }
 
     /// A server is gone.
-    pub fn server_silent(&mut self, server: ServerId) {
+    pub(super) fn server_silent(&mut self, now: Duration, server: ServerId) {
         if let Some(eid) = self.server(server).silence() {
             self.note(Note::ServerSilent(server));
-            self.retire(&[eid]);
+            self.retire(now, &[eid]);
+        }
+    }
+
+    /// A server began anew, so quickly that its silence was not noticed. What it says again it still stands for.
+    pub(super) fn server_restarted(&mut self, now: Duration, server: ServerId) {
+        if self.stopping {
+            return;
+        }
+        self.note(Note::ServerRestarted(server));
+        if let Some(eid) = self.server(server).reporting_eid() {
+            self.states.suspect(eid);
+            self.server(server).expect_repeats(now);
+        }
+        self.push_to_server(server, Word::Refresh);
+        self.resync(server);
+    }
+
+    /// Takes back what a server that began anew has not said again.
+    pub(super) fn end_repeats(&mut self, now: Duration, server: ServerId) {
+        if self.server(server).end_repeats(now)
+            && let Some(eid) = self.server(server).reporting_eid()
+        {
+            let states = self.sweep(now, eid);
+            self.note_swept(eid, states);
         }
     }
 
     /// The one thing in flight to a server ended.
-    pub fn published(&mut self, now: Duration, server: ServerId, outcome: Outcome) {
+    pub(super) fn settled(&mut self, now: Duration, server: ServerId, outcome: Outcome) {
         match outcome {
             Outcome::Accepted => {}
             Outcome::Rejected => self.note(Note::Rejected(server)),
@@ -110,13 +145,25 @@ impl Node {
         }
     }
 
-    fn learn(&mut self, server: ServerId, eid: Eid) {
+    fn learn(&mut self, now: Duration, server: ServerId, eid: Eid) {
         match self.server(server).learn(eid) {
             Learned::Nothing => return,
             Learned::Reporting => {}
-            Learned::Changed { before } => self.retire(&[before]),
+            Learned::Changed { before } => self.retire(now, &[before]),
         }
         self.note(Note::ServerLearned { server, eid });
-        self.resync(server);
+        self.resync_if_new(server);
+    }
+
+    fn resync_if_new(&mut self, server: ServerId) {
+        if self.server(server).is_new() {
+            self.resync(server);
+        }
+    }
+
+    pub(super) fn note_swept(&mut self, eid: Eid, states: usize) {
+        if states > 0 {
+            self.note(Note::Swept { eid, states });
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::string::{String, ToString};
 
 use super::*;
+use presence::Summary;
 
 const EID: Eid = Eid([0x00, 0x11, 0x22, 0x33, 0x44, 0x55]);
 
@@ -27,7 +28,7 @@ fn message_counts_have_these_bytes() {
     let mailbox = Mailbox::new("100@default").unwrap();
     let counts = MessageCounts { new: 3, old: 1 };
     goes_both_ways(
-        &Message::Change { eid: EID, change: Change::Mwi { mailbox, counts } },
+        &Message::Change { eid: EID, change: Change::Mwi { mailbox, counts }, stamp: None },
         "0002 003a 0003 0008 946c860b 31303000 0009 000c ce7de61c 64656661756c7400 \
          0001 0004 00000003 0002 0004 00000001 0021 0006 001122334455",
     );
@@ -41,7 +42,7 @@ fn a_ping_has_these_bytes() {
 #[test]
 fn a_discovery_has_these_bytes() {
     goes_both_ways(
-        &Message::Discovery { eid: EID, nodeid: 1, address: "192.0.2.10".into() },
+        &Message::Discovery { eid: EID, nodeid: 1, address: "192.0.2.10".into(), node: None },
         "000d 0029 003e 0004 00000001 002a 000f d2a84108 3139322e302e322e313000 0021 0006 001122334455",
     );
 }
@@ -74,7 +75,7 @@ fn absent_numbers_have_asterisks_defaults() {
     let length = bytes.len();
     let device = Device::new("x").unwrap();
     let change = Change::DeviceState { device, state: DeviceState::Unknown, cachable: false };
-    assert_eq!(decode(&with_length(bytes, length)), Ok(Message::Change { eid: EID, change }));
+    assert_eq!(decode(&with_length(bytes, length)), Ok(Message::Change { eid: EID, change, stamp: None }));
 }
 
 #[test]
@@ -83,8 +84,43 @@ fn counts_are_clamped_to_what_asterisk_can_hold() {
     let mwi = |new| Message::Change {
         eid: EID,
         change: Change::Mwi { mailbox: mailbox.clone(), counts: MessageCounts { new, old: 0 } },
+        stamp: None,
     };
     assert_eq!(decode(&encode(&mwi(u32::MAX))), Ok(mwi(COUNT_MAX)));
+}
+
+#[test]
+fn what_only_nodes_know_stands_before_the_eid() {
+    let Message::Change { eid, change, .. } = alice() else { panic!("not a change") };
+    let stamp = Some(Stamp { incarnation: 1, sequence: 2, time: 3 });
+    let head = "0006 0054 0007 0010 d8892807 504a5349502f616c69636500 0008 0004 00000002 003d 0004 00000001";
+    let stamped = "a501 0018 0000000000000001 0000000000000002 0000000000000003";
+    let message = Message::Change { eid, change: change.clone(), stamp };
+    goes_both_ways(
+        &message,
+        &std::format!("{} {stamped} 0021 0006 001122334455", head.replace("0054", "004e")),
+    );
+    let message = Message::Withdrawal { eid, change, stamp };
+    let head = head.replace("0054", "0053");
+    goes_both_ways(&message, &std::format!("{head} {stamped} a502 0001 01 0021 0006 001122334455"));
+}
+
+#[test]
+fn nodes_tell_each_other_how_far_they_are_in_an_event_that_no_server_takes() {
+    let other = Eid([2, 0, 0, 0, 1, 3]);
+    let digest = Message::Digest {
+        eid: EID,
+        incarnation: 7,
+        summaries: std::vec![Summary { eid: other, sequence: 5 }],
+        answered: std::vec![(other, 9)],
+    };
+    let bytes = "0001 003e a503 0008 0000000000000007 a504 000e 020000000103 0000000000000005 \
+                 a505 000e 020000000103 0000000000000009 0021 0006 001122334455";
+    goes_both_ways(&digest, bytes);
+    let request = Message::Request { eid: EID, number: 1, wanted: std::vec![other] };
+    goes_both_ways(&request, "0001 0020 a506 000e 0000000000000001 020000000103 0021 0006 001122334455");
+    let cut = "0001 001f a506 000d 0000000000000001 0200000001 0021 0006 001122334455";
+    assert_eq!(decode(&hex(cut)), Err(Malformed::ElementLength));
 }
 
 #[test]
@@ -140,8 +176,8 @@ fn a_name_longer_than_the_core_takes_is_no_name() {
 #[test]
 fn an_address_is_cut_to_what_a_receiver_takes() {
     for (address, expected) in [("10.0.0.1\0x", "10.0.0.1"), ("é".repeat(200).as_str(), &"é".repeat(127))] {
-        let sent = Message::Discovery { eid: EID, nodeid: 1, address: address.into() };
-        let arrived = Message::Discovery { eid: EID, nodeid: 1, address: expected.into() };
+        let sent = Message::Discovery { eid: EID, nodeid: 1, address: address.into(), node: None };
+        let arrived = Message::Discovery { eid: EID, nodeid: 1, address: expected.into(), node: None };
         assert_eq!(decode(&encode(&sent)), Ok(arrived));
     }
 }
@@ -183,6 +219,7 @@ fn alice() -> Message {
     Message::Change {
         eid: EID,
         change: Change::DeviceState { device, state: DeviceState::InUse, cachable: true },
+        stamp: None,
     }
 }
 

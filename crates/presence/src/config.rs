@@ -1,0 +1,41 @@
+//! What the core has to know beforehand.
+
+use crate::{EPHEMERAL, Eid, Pattern};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// A server that the node serves, as its place in [`Config::servers`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ServerId(pub usize);
+
+/// What is known of a server beforehand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServerConfig {
+    /// Its EID, if it is known; else it is learned from its first report.
+    pub eid: Option<Eid>,
+}
+
+/// The node's configuration, as the core needs it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// The node's own EID, with which it introduces itself to the group.
+    pub eid: Eid,
+    /// The address with which it introduces itself; only shown to operators.
+    pub address: Box<str>,
+    /// The time since 1970 when the core's time was zero: tells the runs of one node apart, and gives states their origin time.
+    pub started: Duration,
+    /// The servers it serves; [`ServerId`] counts them.
+    pub servers: Vec<ServerConfig>,
+    /// Devices that are neither told nor taken.
+    pub ephemeral: Vec<Pattern>,
+}
+
+impl Config {
+    /// A node without servers that takes everything but [`EPHEMERAL`] devices.
+    #[must_use]
+    pub fn new(eid: Eid, address: &str, started: Duration) -> Self {
+        let ephemeral = EPHEMERAL.iter().filter_map(|text| Pattern::new(text).ok()).collect();
+        Self { eid, address: address.into(), started, servers: Vec::new(), ephemeral }
+    }
+}

@@ -1,0 +1,242 @@
+//! How nodes see what they lack of each other's servers, so that a newcomer is told once, and only what it lacks.
+//!
+//! Each node numbers its words. After each change of membership it says in a *digest*, for each of its servers, which number was
+//! the last that the newcomers cannot have heard; a newcomer that was there before compares that with what it had heard until
+//! it went, and requests the states of servers of which it has missed something.
+//!
+//! Members that are no nodes request nothing, so they are told all that our servers say, once for all newcomers, as soon as
+//! they show that they are none.
+
+use crate::{Eid, Member, Membership, States, Summary};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// How long a newcomer may be silent before it counts as no node.
+const INTRODUCTION_WAIT: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(crate) struct Replication {
+    /// Members that came and have not shown whether they are nodes, with the time since when.
+    newcomers: BTreeMap<Member, Duration>,
+    /// Of each server of ours, the number of its last word that was delivered since we are in the group.
+    delivered: BTreeMap<Eid, u64>,
+    /// The same as it was when the latest newcomers came.
+    baseline: BTreeMap<Eid, u64>,
+    /// Of each server of other nodes, the run of its node and the last number heard before we were away.
+    known: BTreeMap<Eid, (u64, u64)>,
+    /// Servers of other nodes of which nothing is missing.
+    complete: BTreeSet<Eid>,
+    /// What was requested from each node, by the number of the request.
+    requested: BTreeMap<Member, (u64, BTreeSet<Eid>)>,
+    requests: u64,
+    /// The last request of each node that we have fulfilled.
+    answered: BTreeMap<Eid, u64>,
+}
+
+/// What a digest says about one of its server's states here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Nothing is missing.
+    Complete,
+    /// Something may be missing.
+    Lacking,
+    /// It has been requested already.
+    Awaited,
+}
+
+/// Towards newcomers.
+impl Replication {
+    /// We are in the group. What we tell to all has no newcomers to distinguish.
+    pub(crate) fn join(&mut self, states: &States) {
+        let latest = |eid| states.of(eid).map(|server| (eid, server.latest()));
+        let known = states.eids().filter_map(latest);
+        self.known = known.map(|(eid, stamp)| (eid, (stamp.incarnation, stamp.sequence))).collect();
+        self.newcomers.clear();
+        self.delivered.clear();
+        self.baseline.clear();
+        self.complete.clear();
+        self.requested.clear();
+        self.answered.clear();
+    }
+
+    /// Members have come.
+    pub(crate) fn welcome(&mut self, now: Duration, members: impl Iterator<Item = Member>) {
+        self.newcomers.extend(members.map(|member| (member, now)));
+        self.baseline = self.delivered.clone();
+    }
+
+    /// A member has shown what it is. Tells whether it is a newcomer to whom everything must be told, because it is no node.
+    pub(crate) fn introduced(&mut self, member: Member, node: bool) -> bool {
+        let new = self.newcomers.remove(&member).is_some();
+        if new && !node {
+            // The others, if they are none either, hear the same.
+            self.newcomers.clear();
+        }
+        new && !node
+    }
+
+    /// When a newcomer counts as no node.
+    pub(crate) fn silent_at(&self) -> Option<Duration> {
+        self.newcomers.values().min().map(|since| *since + INTRODUCTION_WAIT)
+    }
+
+    /// Tells, once, that there are newcomers that count as no nodes.
+    pub(crate) fn give_up(&mut self, now: Duration) -> bool {
+        let silent = self.silent_at().is_some_and(|at| at <= now);
+        if silent {
+            self.newcomers.clear();
+        }
+        silent
+    }
+
+    /// A word of one of our servers has come back.
+    pub(crate) fn confirm(&mut self, eid: Eid, sequence: u64) {
+        let last = self.delivered.entry(eid).or_default();
+        *last = sequence.max(*last);
+    }
+
+    pub(crate) fn summaries(&self, eids: impl Iterator<Item = Eid>) -> Vec<Summary> {
+        eids.map(|eid| Summary { eid, sequence: self.baseline.get(&eid).copied().unwrap_or(0) }).collect()
+    }
+
+    /// A node's request is about to be fulfilled.
+    pub(crate) fn answer(&mut self, node: Eid, number: u64) {
+        self.answered.insert(node, number);
+    }
+
+    pub(crate) fn answered(&self) -> Vec<(Eid, u64)> {
+        self.answered.iter().map(|(eid, number)| (*eid, *number)).collect()
+    }
+}
+
+/// As a newcomer.
+impl Replication {
+    /// What a digest of the node `from` means for one of its servers.
+    pub(crate) fn judge(&mut self, from: Member, incarnation: u64, summary: Summary) -> Standing {
+        let Summary { eid, sequence } = summary;
+        let heard =
+            self.known.get(&eid).filter(|(known, _)| *known == incarnation).map_or(0, |known| known.1);
+        if self.complete.contains(&eid) || sequence <= heard {
+            self.complete.insert(eid);
+            return Standing::Complete;
+        }
+        let awaited = self.requested.get(&from).is_some_and(|(_, wanted)| wanted.contains(&eid));
+        if awaited { Standing::Awaited } else { Standing::Lacking }
+    }
+
+    /// Requests servers' states from their node.
+    pub(crate) fn request(&mut self, from: Member, wanted: &[Eid]) {
+        self.requests += 1;
+        let entry = self.requested.entry(from).or_default();
+        entry.0 = self.requests;
+        entry.1.extend(wanted);
+    }
+
+    /// A node has fulfilled our requests up to this number. Returns the servers that are complete now.
+    pub(crate) fn fulfilled(&mut self, from: Member, number: u64) -> BTreeSet<Eid> {
+        let Some((asked, _)) = self.requested.get(&from) else { return BTreeSet::new() };
+        if *asked > number {
+            return BTreeSet::new();
+        }
+        let (_, eids) = self.requested.remove(&from).unwrap_or_default();
+        self.complete.extend(&eids);
+        eids
+    }
+
+    /// Whether something was requested from a member and has not come.
+    pub(crate) fn awaits(&self, from: Member) -> bool {
+        self.requested.contains_key(&from)
+    }
+
+    /// The number of the latest request, and all that is requested.
+    pub(crate) fn wanted(&self) -> (u64, Vec<Eid>) {
+        (self.requests, self.requested.values().flat_map(|(_, wanted)| wanted).copied().collect())
+    }
+
+    /// A member has gone, and the servers that it spoke for.
+    pub(crate) fn forget(&mut self, member: Member, eids: &[Eid]) {
+        self.newcomers.remove(&member);
+        self.requested.remove(&member);
+        for eid in eids {
+            self.complete.remove(eid);
+            self.known.remove(eid);
+        }
+    }
+
+    /// The servers whose states nobody has confirmed since we are in the group: those of stock members that do not say, and
+    /// those of members that are gone. What was requested will come.
+    pub(crate) fn unconfirmed(&self, states: &States, membership: &Membership, own: &[Eid]) -> Vec<Eid> {
+        let awaited = |eid: &Eid| self.requested.values().any(|(_, wanted)| wanted.contains(eid));
+        let node = |eid: &Eid| membership.speaker(*eid).is_some_and(|member| membership.is_node(member));
+        states.eids().filter(|eid| !own.contains(eid) && !node(eid) && !awaited(eid)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, Device, DeviceState, Stamp};
+
+    const PBX3: Eid = Eid([2, 0, 0, 0, 1, 3]);
+    const NODE: Member = Member { nodeid: 21, pid: 1 };
+    const ONE: Member = Member { nodeid: 1, pid: 7 };
+    const NOW: Duration = Duration::from_secs(5);
+
+    fn heard(incarnation: u64, sequence: u64) -> Replication {
+        let mut states = States::new(0);
+        let device = Device::new("a").unwrap();
+        let change = Change::DeviceState { device, state: DeviceState::InUse, cachable: true };
+        states.enter(PBX3, &change, Stamp { incarnation, sequence, time: 0 });
+        let mut replication = Replication::default();
+        replication.join(&states);
+        replication
+    }
+
+    fn judge(replication: &mut Replication, incarnation: u64, sequence: u64) -> Standing {
+        replication.judge(NODE, incarnation, Summary { eid: PBX3, sequence })
+    }
+
+    #[test]
+    fn who_missed_nothing_requests_nothing() {
+        assert_eq!(judge(&mut heard(1, 9), 1, 9), Standing::Complete);
+        assert_eq!(judge(&mut heard(1, 9), 1, 10), Standing::Lacking);
+        assert_eq!(judge(&mut heard(1, 9), 2, 3), Standing::Lacking, "another run of the node");
+        assert_eq!(judge(&mut heard(1, 9), 2, 0), Standing::Complete, "it has said nothing before we came");
+    }
+
+    #[test]
+    fn a_request_is_made_once_and_ends_with_its_answer() {
+        let mut replication = Replication::default();
+        assert_eq!(judge(&mut replication, 1, 9), Standing::Lacking);
+        replication.request(NODE, &[PBX3]);
+        assert_eq!(judge(&mut replication, 1, 9), Standing::Awaited);
+        assert_eq!(replication.wanted(), (1, Vec::from([PBX3])));
+        assert!(replication.fulfilled(NODE, 0).is_empty(), "a digest from before");
+        assert_eq!(replication.fulfilled(NODE, 1), [PBX3].into());
+        assert_eq!(judge(&mut replication, 1, 9), Standing::Complete);
+        assert!(!replication.awaits(NODE));
+    }
+
+    #[test]
+    fn newcomers_that_are_no_nodes_are_told_once() {
+        let mut replication = Replication::default();
+        replication.welcome(NOW, [ONE, NODE].into_iter());
+        assert!(!replication.introduced(NODE, true));
+        assert!(replication.introduced(ONE, false));
+        assert!(!replication.introduced(ONE, false));
+        replication.welcome(NOW, [ONE].into_iter());
+        assert!(!replication.give_up(NOW));
+        assert!(replication.give_up(NOW + INTRODUCTION_WAIT));
+        assert_eq!(replication.silent_at(), None);
+    }
+
+    #[test]
+    fn a_digest_tells_what_was_said_before_the_newcomers_came() {
+        let mut replication = Replication::default();
+        replication.confirm(PBX3, 4);
+        replication.welcome(NOW, [NODE].into_iter());
+        replication.confirm(PBX3, 5);
+        assert_eq!(replication.summaries([PBX3].into_iter()), [Summary { eid: PBX3, sequence: 4 }]);
+    }
+}
