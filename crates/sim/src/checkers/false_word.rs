@@ -1,0 +1,78 @@
+//! No false word: a server is told only what its originator said, in the originator's order, or that the originator is gone.
+
+use crate::names::{Topic, Value, Word};
+use crate::report::Checker;
+use crate::world::World;
+use presence::Eid;
+use std::time::Duration;
+
+/// For so long after a server was out of anybody's sight somebody may still take its states back: a node repeats what did not come back
+/// after ten seconds, and tries a server that did not answer again after sixteen.
+const WITHDRAWN_MAX: Duration = Duration::from_secs(30);
+
+impl World<'_> {
+    /// A listener is told something under an EID.
+    pub(crate) fn judge_word(&mut self, listener: usize, eid: Eid, word: Word) {
+        if !word.topic.is_cachable() {
+            return;
+        }
+        let name = self.servers[listener].name.clone();
+        let Some(server) = self.server_of(eid) else {
+            if self.is_reminder(eid, word) {
+                return;
+            }
+            return self.fail(Checker::FalseWord, format!("{name} hears {word} of {eid}, which nobody has"));
+        };
+        // A server may say itself that a device is unavailable; which of the two it was, nobody can tell.
+        if !self.is_withdrawal(server, word) && !self.is_said(listener, server, word) {
+            let whose = self.servers[server].name.clone();
+            let history = self.last_words(server, word.topic);
+            let text = format!("{name} hears {word} of {whose}, which said: {history}");
+            self.fail(Checker::FalseWord, text);
+        }
+    }
+
+    /// Whether a node tells, under its own EID, what some server said of a mailbox: the only way to tell a server that its own word is not the
+    /// last.
+    fn is_reminder(&self, eid: Eid, word: Word) -> bool {
+        let says = |server: usize| {
+            self.model.history(server, word.topic).iter().any(|said| said.value == Some(word.value))
+        };
+        let node = self.nodes.iter().any(|node| node.eid == eid);
+        node && matches!(word.topic, Topic::Mailbox(_)) && self.model.speakers(word.topic).any(says)
+    }
+
+    /// Whether a server said so, no earlier than what this listener has heard already.
+    fn is_said(&mut self, listener: usize, server: usize, word: Word) -> bool {
+        let history = self.model.history(server, word.topic);
+        let reached = self.checkers.reached.entry((listener, server, word.topic)).or_default();
+        let further = history.iter().skip(*reached).position(|said| said.value == Some(word.value));
+        *reached += further.unwrap_or(0);
+        further.is_some()
+    }
+
+    /// Whether it takes back what a server said, when there was a reason to.
+    fn is_withdrawal(&self, server: usize, word: Word) -> bool {
+        let absent = self.sight.unseen_at(server).is_some_and(|at| self.now < at + WITHDRAWN_MAX);
+        absent && (word.value == Value::withdrawn(word.topic) || self.falls_back(server, word))
+    }
+
+    /// A mailbox has one value at an Asterisk: when a server goes, it is what another said of it.
+    fn falls_back(&self, server: usize, word: Word) -> bool {
+        let mut others = self.model.speakers(word.topic).filter(|other| *other != server);
+        let says = |other: usize| {
+            self.model.history(other, word.topic).iter().any(|said| said.value == Some(word.value))
+        };
+        matches!(word.topic, Topic::Mailbox(_)) && others.any(says)
+    }
+
+    /// The end of a history, for people.
+    pub(crate) fn last_words(&self, server: usize, topic: Topic) -> String {
+        let history = self.model.history(server, topic);
+        let said = history.iter().skip(history.len().saturating_sub(6)).map(|said| {
+            let value = said.value.map_or("(ended)".to_owned(), |value| value.to_string());
+            format!("{value} at {:.3}", said.at.as_secs_f64())
+        });
+        said.collect::<Vec<_>>().join(", ")
+    }
+}

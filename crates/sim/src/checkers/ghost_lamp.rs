@@ -1,0 +1,127 @@
+//! No ghost lamp: what only a departed server lit is out within a second of the change of membership that told of it, everywhere.
+//!
+//! The second begins anew whenever something else happens (another change of membership, the end of a fault). Nodes that are stopped cost
+//! half a second each, because the next one waits for them; corosync swallowing a node's message costs until it is repeated.
+
+use crate::names::{Topic, Word};
+use crate::report::{Checker, Mark};
+use crate::server::Side;
+use crate::world::World;
+use std::time::Duration;
+
+/// The promise.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// What the simulation itself takes, and looks late.
+const SLACK: Duration = Duration::from_millis(200);
+/// What each node that does not do its part costs.
+const RANK: Duration = Duration::from_millis(500);
+/// After so long a node repeats what corosync has swallowed.
+const REPEAT: Duration = Duration::from_secs(10);
+/// For so long a node that is out of the group keeps what it knows.
+const ABSENCE: Duration = Duration::from_secs(5);
+/// A server that restarted quickly is expected to say again what it stands for; three seconds after the last of it the rest goes.
+const RESTATING: Duration = Duration::from_secs(5);
+
+pub(super) fn judge(world: &mut World<'_>) {
+    for listener in 0..world.servers.len() {
+        let Some(patience) = patience(world, listener) else { continue };
+        settle(world, listener, patience);
+        if let Some((word, text)) = find(world, listener, patience) {
+            let name = &world.servers[listener].name;
+            let text = format!("{name} shows {word}, and {text}");
+            return world.fail(Checker::GhostLamp, text);
+        }
+    }
+}
+
+/// How long the lamps of a listener may be wrong; `None` while nobody can say.
+fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
+    let server = &world.servers[listener];
+    if !server.is_well() || world.is_stormy() || world.bus.is_forming() {
+        return None;
+    }
+    let mut patience = DEADLINE + SLACK;
+    let beside = match &server.side {
+        Side::Stock(stock) => {
+            world.group_of(stock.member)?;
+            stock.module.as_ref()?;
+            world.nodes_beside(listener)
+        }
+        Side::Plain(plain) => {
+            let clear = !plain.cut && plain.loss == 0.0 && !plain.rejecting;
+            let node = &world.nodes[plain.node];
+            if !clear
+                || !node.is_well()
+                || !world.hears(plain.node, plain.slot)
+                || !world.is_joined(plain.node)
+            {
+                return None;
+            }
+            patience += ABSENCE;
+            [plain.node].into()
+        }
+    };
+    for node in beside.into_iter().map(|node| &world.nodes[node]) {
+        let swallowed = node.swallowed_at.is_some_and(|at| world.now < at + REPEAT + patience);
+        let well = node.is_well() && world.bus.is_well(node.member.nodeid);
+        patience += if well { Duration::ZERO } else { RANK };
+        patience += if swallowed { REPEAT } else { Duration::ZERO };
+    }
+    Some(patience)
+}
+
+/// Departures that were long enough ago have been dealt with.
+fn settle(world: &mut World<'_>, listener: usize, patience: Duration) {
+    for server in 0..world.servers.len() {
+        let Some(absence) = world.sight.absence(listener, server) else { continue };
+        if !absence.settled && absence.is_witnessed() && is_over(world, absence.since, patience) {
+            world.sight.settle(listener, server);
+            world.stats.mark(Mark::GhostJudged);
+        }
+    }
+}
+
+fn is_over(world: &World<'_>, since: Duration, patience: Duration) -> bool {
+    world.now > since.max(world.sight.disturbed_at) + patience
+}
+
+/// A lamp that nobody who is there has lit.
+fn find(world: &World<'_>, listener: usize, patience: Duration) -> Option<(Word, String)> {
+    let lamps = world.servers[listener].asterisk.as_ref()?.lamps();
+    let lit = lamps.filter(|word| word.topic.is_cachable() && word.value.is_lit());
+    let ghost = lit.into_iter().find(|word| {
+        !world
+            .model
+            .speakers(word.topic)
+            .any(|server| justifies(world, listener, server, word.topic, patience))
+    })?;
+    let speakers: Vec<String> = world
+        .model
+        .speakers(ghost.topic)
+        .map(|server| format!("{}: {}", world.servers[server].name, world.last_words(server, ghost.topic)))
+        .collect();
+    Some((ghost, speakers.join("; ")))
+}
+
+/// Whether a server may be why a lamp is lit.
+fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, patience: Duration) -> bool {
+    let ever =
+        world.model.history(server, topic).iter().any(|said| said.value.is_some_and(|value| value.is_lit()));
+    if !ever {
+        return false;
+    }
+    let ended_lately = |ended: Duration| !is_over(world, ended, patience + RESTATING);
+    if server == listener {
+        return world.model.is_lit_since(server, topic, |_| false);
+    }
+    if world.sight.is_unwitnessed(listener, server) {
+        return true;
+    }
+    match world.sight.absence(listener, server) {
+        None => {
+            world.model.is_lit_since(server, topic, ended_lately)
+                || ended_lately(world.servers[server].started_at)
+        }
+        Some(absence) => !absence.is_witnessed() || !is_over(world, absence.since, patience),
+    }
+}

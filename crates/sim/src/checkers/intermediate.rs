@@ -1,0 +1,125 @@
+//! No intermediate aggregate: while a node is out of the group and comes back, or is killed and starts again, no lamp changes of which nobody
+//! has said anything.
+
+use crate::asterisk::join;
+use crate::names::{Topic, Value};
+use crate::report::{Checker, Mark};
+use crate::server::Side;
+use crate::world::World;
+use presence::DeviceState;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A node on its way back.
+pub(super) struct Return {
+    pub(super) node: usize,
+    since: Duration,
+    /// Since when it has been back.
+    back_at: Option<Duration>,
+    /// It is out of the group, but its process knows what it knew.
+    remembers: bool,
+    /// What the lamps show, by listener, as far as nothing else may change them.
+    lamps: BTreeMap<(usize, Topic), Value>,
+}
+
+/// How quiet it has to be before, so that everything shows what it should.
+const CALM: Duration = Duration::from_secs(2);
+/// A node that is out of the group for longer takes back what it knows from there.
+const ABSENCE: Duration = Duration::from_millis(4800);
+/// Whatever its return leads to has happened by then.
+const AFTERMATH: Duration = Duration::from_secs(4);
+
+impl Return {
+    /// Something is said of a topic: its lamps may change.
+    pub(super) fn release(&mut self, topic: Topic) {
+        self.lamps.retain(|(_, about), _| *about != topic);
+    }
+}
+
+impl World<'_> {
+    /// A node is out of the group, or dead.
+    pub(crate) fn begin_return(&mut self, node: usize, remembers: bool) {
+        let noiseless = self.options.is_calm() || self.phase.is_healed();
+        let calm = noiseless && !self.is_stormy() && self.sight.quiet_before(self.now) >= CALM;
+        if !calm || !self.checkers.returns.is_empty() {
+            return;
+        }
+        let mut lamps = BTreeMap::new();
+        for listener in 0..self.servers.len() {
+            for topic in self.model.topics() {
+                if let Some(value) = self.steady(node, listener, topic) {
+                    lamps.insert((listener, topic), value);
+                }
+            }
+        }
+        self.checkers.returns.push(Return { node, since: self.now, back_at: None, remembers, lamps });
+    }
+
+    /// What a lamp shows, if it is right, and nothing but the node's absence itself could change it.
+    fn steady(&self, node: usize, listener: usize, topic: Topic) -> Option<Value> {
+        let touched = self.checkers.touched.get(&topic).is_some_and(|at| self.now < *at + CALM);
+        if touched || !matches!(topic, Topic::Device(_)) {
+            return None;
+        }
+        let own = |server: usize| self.servers[server].plain().is_some_and(|plain| plain.node == node);
+        let others = !own(listener);
+        let mut said = Vec::new();
+        for server in self.model.speakers(topic) {
+            let lost = self.servers[server].stock().is_some_and(|stock| stock.lost.contains(&topic));
+            if lost || (others && own(server)) || self.sight.is_unwitnessed(listener, server) {
+                return None;
+            }
+            if let Some(Value::State(state)) = self.model.current(server, topic) {
+                said.push(state);
+            }
+        }
+        let right = Value::State(join(said.into_iter())).shown();
+        let lamp = self.servers[listener].asterisk.as_ref()?.lamp(topic);
+        let shown = lamp.unwrap_or(Value::State(DeviceState::Unknown)).shown();
+        (shown == right).then_some(shown)
+    }
+
+    /// A lamp has changed.
+    pub(crate) fn judge_lamp(&mut self, listener: usize, topic: Topic, after: Option<Value>) {
+        let after = after.map(Value::shown);
+        let broken = self.checkers.returns.iter().find_map(|back| {
+            let steady = back.lamps.get(&(listener, topic))?;
+            (after != Some(*steady)).then_some((back.node, *steady))
+        });
+        if let Some((node, steady)) = broken {
+            let (name, node) = (self.servers[listener].name.clone(), self.nodes[node].name.clone());
+            let after = after.map_or("-".to_owned(), |value| value.to_string());
+            let text = format!(
+                "{name}'s lamp of {topic} goes from {steady} to {after} only because {node} comes back"
+            );
+            self.fail(Checker::Intermediate, text);
+        }
+    }
+}
+
+/// Ends what has come to its end.
+pub(super) fn end(world: &mut World<'_>) {
+    let mut returns = std::mem::take(&mut world.checkers.returns);
+    returns.retain_mut(|back| {
+        let synced = world.nodes[back.node].core.as_ref().is_some_and(|core| core.synced());
+        if !synced {
+            back.back_at = None;
+            return !back.remembers || world.now < back.since + ABSENCE;
+        }
+        let back_at = *back.back_at.get_or_insert(world.now);
+        if world.now >= back_at + AFTERMATH && !back.lamps.is_empty() {
+            world.stats.mark(Mark::ReturnJudged);
+        }
+        world.now < back_at + AFTERMATH
+    });
+    world.checkers.returns = returns;
+}
+
+impl World<'_> {
+    /// Whether a server's node hears it.
+    pub(crate) fn hears(&self, node: usize, slot: usize) -> bool {
+        let server = self.nodes[node].links[slot].server;
+        self.nodes[node].links[slot].standing == crate::shell::Standing::Alive
+            && matches!(self.servers[server].side, Side::Plain(_))
+    }
+}

@@ -1,0 +1,60 @@
+//! What a run is judged by: one file for each promise. Harm to a stock server is seen where it would be done (`asterisk/reader.rs`), and
+//! quiet at the end of a run (`world/phases.rs`).
+//!
+//! The promises are the nodes'. What stock servers get wrong among themselves, and nobody could put right, is excused, and each excuse
+//! is counted: a state that a stock server tried to say and could not while nobody knew ([`Mark::StockLost`](crate::Mark)), and lamps of a
+//! server whose end was seen by no node that could have told the listener ([`Mark::Unwitnessed`](crate::Mark)).
+
+mod aggregate;
+mod bounds;
+mod echo;
+mod false_word;
+mod ghost_lamp;
+mod intermediate;
+pub(crate) mod last_word;
+
+use crate::names::Topic;
+use crate::world::World;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What the checkers remember.
+#[derive(Default)]
+pub(crate) struct Checkers {
+    /// How far each listener has come in the history of each server's topics: never back.
+    reached: BTreeMap<(usize, usize, Topic), usize>,
+    /// Nodes that are on their way back into the group.
+    returns: Vec<intermediate::Return>,
+    /// When something was last said of a topic.
+    touched: BTreeMap<Topic, Duration>,
+}
+
+impl Checkers {
+    /// Something is said of a topic.
+    pub(crate) fn touch(&mut self, now: Duration, topic: Topic) {
+        self.touched.insert(topic, now);
+        for back in &mut self.returns {
+            back.release(topic);
+        }
+    }
+
+    /// The node that is on its way back.
+    pub(crate) fn returning(&self) -> Option<usize> {
+        self.returns.first().map(|back| back.node)
+    }
+
+    /// Something else happens than the return of this node: of others nothing is demanded any more.
+    pub(crate) fn interrupt(&mut self, but: Option<usize>) {
+        self.returns.retain(|back| Some(back.node) == but);
+    }
+}
+
+impl World<'_> {
+    /// Looks at everything, now and then.
+    pub(crate) fn judge(&mut self) {
+        ghost_lamp::judge(self);
+        aggregate::judge(self);
+        bounds::judge(self);
+        intermediate::end(self);
+    }
+}

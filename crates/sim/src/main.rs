@@ -1,0 +1,122 @@
+//! `sim SEED` replays a run, event by event; `sim --seconds N` explores fresh seeds and stops at the first broken promise.
+
+mod console;
+
+use console::Console;
+use sim::{Plant, Report, Stats, run};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const USAGE: &str = "usage: sim [SEED] [--seconds N] [--plant NAME] [--quiet]
+
+  SEED         replays this run, one line for each event; without it, fresh seeds are explored
+  --seconds N  explores fresh seeds for N seconds (60, if not said)
+  --plant NAME plants a fault into every node: echo, lost-retry, stale-overwrite, missed-withdrawal, intermediate-aggregate
+  --quiet      replays without the lines";
+
+/// What the command line asks for.
+struct Request {
+    seed: Option<u64>,
+    seconds: u64,
+    plant: Option<Plant>,
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let console = Console::new();
+    match Request::read(std::env::args().skip(1)) {
+        Ok(Request { seed: Some(seed), plant, quiet, .. }) => replay(&console, seed, plant, quiet),
+        Ok(Request { seed: None, seconds, plant, .. }) => explore(&console, seconds, plant),
+        Err(problem) => {
+            console.error(&format!("{problem}\n\n{USAGE}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Request {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut request = Self { seed: None, seconds: 60, plant: None, quiet: false };
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                "--seconds" => {
+                    let text = arguments.next().ok_or("--seconds wants a number")?;
+                    request.seconds = text.parse().map_err(|_| format!("--seconds {text}: not a number"))?;
+                }
+                "--plant" => {
+                    let text = arguments.next().ok_or("--plant wants a name")?;
+                    let plant = Plant::ALL.into_iter().find(|plant| plant.name() == text);
+                    request.plant = Some(plant.ok_or(format!("--plant {text}: there is no such fault"))?);
+                }
+                "--quiet" => request.quiet = true,
+                seed => {
+                    request.seed =
+                        Some(seed.parse().map_err(|_| format!("{seed}: not a seed, which is a number"))?);
+                }
+            }
+        }
+        Ok(request)
+    }
+}
+
+fn replay(console: &Console, seed: u64, plant: Option<Plant>, quiet: bool) -> ExitCode {
+    let mut line = |text: &str| console.line(text);
+    let report = run(seed, plant, if quiet { None } else { Some(&mut line) });
+    console.line(&format!("\nseed {seed}, options: {}", report.options));
+    console.line(&format!("{:#?}", report.stats));
+    verdict(console, &report)
+}
+
+fn verdict(console: &Console, report: &Report) -> ExitCode {
+    match &report.failure {
+        None => {
+            console.line("every promise was kept");
+            ExitCode::SUCCESS
+        }
+        Some(failure) => {
+            console.line(&format!("BROKEN: {failure}\nreproduce: ./just sim {}", report.seed));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs fresh seeds on all processors until the time is up or something is broken.
+fn explore(console: &Console, seconds: u64, plant: Option<Plant>) -> ExitCode {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let first = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or_default());
+    let (next, broken) = (AtomicU64::new(first), AtomicBool::new(false));
+    let found: Mutex<(u64, Stats, Option<Report>)> = Mutex::default();
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while Instant::now() < until && !broken.load(Ordering::Relaxed) {
+                    let report = run(next.fetch_add(1, Ordering::Relaxed), plant, None);
+                    let mut found = found.lock().expect("no worker panics");
+                    found.0 += 1;
+                    found.1.add(&report.stats);
+                    if report.failure.is_some() {
+                        broken.store(true, Ordering::Relaxed);
+                        found.2.get_or_insert(report);
+                    }
+                }
+            });
+        }
+    });
+    let (runs, stats, report) = found.into_inner().expect("no worker panics");
+    console.line(&format!("{runs} runs from seed {first}; {stats:#?}"));
+    match report {
+        Some(report) => {
+            console.line(&format!("seed {}, options: {}", report.seed, report.options));
+            verdict(console, &report)
+        }
+        None => {
+            console.line("every promise was kept in every run");
+            ExitCode::SUCCESS
+        }
+    }
+}
