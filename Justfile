@@ -72,6 +72,14 @@ set no-exit-message
 @test-unit *args:
     scripts/cargo.sh test "$@"
 
+# The simulator: a seed to replay, or `--seconds 60` to look for seeds that break a promise.
+@sim *args:
+    scripts/cargo.sh run --quiet --release --package sim -- "$@"
+
+# Looks for inputs that break a decoder: all targets or one, 60 seconds each or as many as are said.
+@fuzz *args:
+    scripts/fuzz.sh "$@"
+
 # Format, lints, documentation, dependencies, scripts.
 @check:
     scripts/check.sh

@@ -7,8 +7,6 @@ cd "$ROOT"
 command -v cc >/dev/null || step "linker" ensure_linker
 . "$ROOT/scripts/env.sh"
 
-# tool NAME VERSION: built by cargo into .tools, unless that version is there.
-tool() { "$TOOLS/bin/$1" --version 2>/dev/null | grep -q -w -F "$2" || cargo install "$1" --version "$2" --locked --root "$TOOLS"; }
 scripts() {
     local script
     for script in just scripts/*.sh images/*/*.sh .ci/run; do bash -n "$script"; done
@@ -29,9 +27,9 @@ run "scripts" scripts
 run "format" cargo fmt --all --check
 run "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
-run "tool cargo-deny" tool cargo-deny 0.20.2
+run "tool cargo-deny" ensure_tool cargo-deny 0.20.2
 run "licences and sources" cargo deny --workspace check licenses bans sources
 run "advisories" advisories
-run "tool cargo-machete" tool cargo-machete 0.9.2
+run "tool cargo-machete" ensure_tool cargo-machete 0.9.2
 run "unused dependencies" cargo machete --with-metadata
 [ "$failed" = 0 ] || die "not clean; the logs are in .tools/log/"

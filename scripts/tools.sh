@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Brings what a fresh Debian 12 lacks into .tools: Compose v2, a linker, just. Sourced, after lib.sh.
+# Brings what a fresh Debian 12 lacks into .tools: Compose v2, a linker, just, cargo's tools. Sourced, after lib.sh.
 . "$ROOT/scripts/debian.sh"
 
 # The first Debian release with Compose v2; its programs still run on Debian 12.
@@ -62,3 +62,6 @@ ensure_just() {
     ensure_linker
     PATH="$TOOLS/cc/bin:$PATH" cargo install just --version "$JUST_VERSION" --locked --root "$TOOLS"
 }
+
+# ensure_tool NAME VERSION: built by cargo into .tools, unless that version is there.
+ensure_tool() { "$TOOLS/bin/$1" --version 2>/dev/null | grep -q -w -F "$2" || cargo install "$1" --version "$2" --locked --root "$TOOLS"; }
