@@ -1,10 +1,13 @@
 //! What happened, and exactly what the node then wants done.
 
+mod world;
+
 use presence::{
     Arrival, Change, Config, Device, DeviceState, Drop, Eid, Holder, Input, Mailbox, Member, Message,
     MessageCounts, Node, Note, Outcome, Output, Refusal, ServerConfig, ServerId, Summary, Wakeup,
 };
 use std::time::Duration;
+use world::*;
 
 const NODE: Eid = Eid([2, 0, 0, 0, 1, 0x21]);
 const PBX1: Eid = Eid([2, 0, 0, 0, 1, 1]);
@@ -473,157 +476,4 @@ fn a_device_that_concerns_nobody_else_goes_nowhere() {
     world.deliver(ONE, said(PBX1, half.clone()));
     assert_eq!(world.report(FIRST, PBX3, half), Ok(()));
     assert_eq!(world.effects(), []);
-}
-
-/// A node with what a test needs to drive it. What comes out keeps no stamps: they are judged where they matter.
-struct World {
-    node: Node,
-    now: Duration,
-    last: Option<Message>,
-}
-
-impl World {
-    fn outside(servers: Vec<ServerConfig>) -> Self {
-        let node = Node::new(Config { servers, ..config() });
-        Self { node, now: Duration::from_secs(60), last: None }
-    }
-
-    /// A node in the group, synced, with two servers that answer.
-    fn in_group(others: &[Member]) -> Self {
-        let mut world = Self::outside(config().servers);
-        world.input(Input::Alive(FIRST));
-        world.input(Input::Alive(SECOND));
-        world.input(Input::Joined { me: ME, members: [&[ME], others].concat() });
-        world.run();
-        world
-    }
-
-    fn input(&mut self, input: Input) {
-        self.node.handle(self.now, input);
-    }
-
-    fn deliver(&mut self, from: Member, message: Message) {
-        self.input(Input::Delivered { from, message });
-    }
-
-    fn came(&mut self, member: Member, arrival: Arrival) {
-        self.input(Input::Changed { joined: vec![(member, arrival)], left: vec![] });
-    }
-
-    fn left(&mut self, member: Member) {
-        self.input(Input::Changed { joined: vec![], left: vec![member] });
-    }
-
-    /// Reports, and takes the answer out of what the node wants done.
-    fn report(&mut self, server: ServerId, eid: Eid, change: Change) -> Result<(), Refusal> {
-        self.input(Input::Report { server, report: 7, eid, change });
-        let outputs = std::iter::from_fn(|| match self.node.poll_output(self.now)? {
-            Output::Answer { report: 7, verdict, .. } => Some(Err(verdict)),
-            Output::Note(_) => Some(Ok(())),
-            output @ (Output::Multicast(_)
-            | Output::Touch
-            | Output::Publish { .. }
-            | Output::RequestRefresh { .. }
-            | Output::Answer { .. }) => panic!("{output:?} comes before the answer"),
-        });
-        outputs.filter_map(Result::err).next().expect("every report is answered")
-    }
-
-    fn wait(&mut self, time: Duration) {
-        self.now += time;
-        self.node.handle_timeout(self.now);
-    }
-
-    /// The effects of now, but the notes and what nodes tell each other; nothing is confirmed.
-    fn effects(&mut self) -> Vec<Output> {
-        let outputs: Vec<_> = std::iter::from_fn(|| self.next()).collect();
-        outputs
-            .into_iter()
-            .filter(|output| !matches!(output, Output::Note(_)) && !is_digest(output))
-            .collect()
-    }
-
-    fn notes(&mut self) -> Vec<Note> {
-        let outputs = std::iter::from_fn(|| self.node.poll_output(self.now));
-        let note = |output| if let Output::Note(note) = output { Some(note) } else { None };
-        outputs.filter_map(note).collect()
-    }
-
-    /// Carries out and confirms every effect until none is left; returns them, but the notes and what nodes tell each other.
-    fn run(&mut self) -> Vec<Output> {
-        let mut all = Vec::new();
-        while let Some(output) = self.next() {
-            match &output {
-                Output::Multicast(_) => {
-                    let message = self.last.take().expect("it has just been sent");
-                    self.deliver(ME, message);
-                }
-                Output::Publish { server, .. } | Output::RequestRefresh { server } => {
-                    self.input(Input::Settled { server: *server, outcome: Outcome::Accepted });
-                }
-                Output::Note(_) => continue,
-                Output::Touch | Output::Answer { .. } => {}
-            }
-            if !is_digest(&output) {
-                all.push(output);
-            }
-        }
-        all
-    }
-
-    /// The next effect without its stamp; the message as it was sent is kept.
-    fn next(&mut self) -> Option<Output> {
-        let output = self.node.poll_output(self.now)?;
-        let Output::Multicast(mut message) = output else { return Some(output) };
-        self.last = Some(message.clone());
-        if let Message::Change { stamp, .. } | Message::Withdrawal { stamp, .. } = &mut message {
-            assert!(stamp.take().is_some(), "every word of a node has a stamp");
-        }
-        Some(Output::Multicast(message))
-    }
-}
-
-fn is_digest(output: &Output) -> bool {
-    matches!(output, Output::Multicast(Message::Digest { .. }))
-}
-
-fn config() -> Config {
-    let server = |eid| ServerConfig { eid: Some(eid) };
-    Config { servers: vec![server(PBX3), server(PBX4)], ..Config::new(NODE, "192.0.2.21", STARTED) }
-}
-
-fn lamp(state: DeviceState) -> Change {
-    device("Custom:lamp", state)
-}
-
-fn device(name: &str, state: DeviceState) -> Change {
-    Change::DeviceState { device: Device::new(name).expect("a name"), state, cachable: true }
-}
-
-fn light(new: u32) -> Change {
-    Change::Mwi {
-        mailbox: Mailbox::new("100@default").expect("a name"),
-        counts: MessageCounts { new, old: 0 },
-    }
-}
-
-fn said(eid: Eid, change: Change) -> Message {
-    Message::Change { eid, change, stamp: None }
-}
-
-fn taken_back(eid: Eid, change: Change) -> Message {
-    Message::Withdrawal { eid, change, stamp: None }
-}
-
-fn publish(server: ServerId, eid: Eid, change: Change) -> Output {
-    Output::Publish { server, eid, change }
-}
-
-/// How a member introduces itself; a node with its incarnation.
-fn discovery(eid: Eid, nodeid: u32, node: Option<u64>) -> Message {
-    Message::Discovery { eid, nodeid, address: "192.0.2.1".into(), node }
-}
-
-fn introduction() -> Message {
-    Message::Discovery { eid: NODE, nodeid: 21, address: "192.0.2.21".into(), node: Some(INCARNATION) }
 }
