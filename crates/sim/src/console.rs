@@ -1,10 +1,6 @@
-//! The only place that prints.
+//! The only place that writes to standard output.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "what this program has to say goes to standard output, from here alone"
-)]
+use std::io::Write;
 
 /// Standard output and error.
 pub(crate) struct Console;
@@ -14,11 +10,12 @@ impl Console {
         Self
     }
 
+    /// One line; nobody may be there to read it any more, as behind `head`.
     pub(crate) fn line(&self, text: &str) {
-        println!("{text}");
+        let _ = writeln!(std::io::stdout(), "{text}");
     }
 
     pub(crate) fn error(&self, text: &str) {
-        eprintln!("{text}");
+        let _ = writeln!(std::io::stderr(), "{text}");
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Stock {
     pub(crate) dispatch_planned: bool,
     /// What it tried to say and could not, without anybody knowing that it is missing.
     pub(crate) lost: BTreeSet<Topic>,
+    /// The same of its lives before.
+    pub(crate) lost_before: BTreeSet<Topic>,
 }
 
 /// The SIP side of a server without cluster module.
@@ -107,6 +109,11 @@ pub(crate) struct Publish {
 }
 
 impl Server {
+    /// Whether it tried to say something of a topic, in this life or one before, and could not.
+    pub(crate) fn has_lost(&self, topic: Topic) -> bool {
+        self.stock().is_some_and(|stock| stock.lost.contains(&topic) || stock.lost_before.contains(&topic))
+    }
+
     /// Whether its process runs and is not stopped.
     pub(crate) fn is_well(&self) -> bool {
         self.asterisk.is_some() && !self.frozen
@@ -150,6 +157,7 @@ impl Stock {
             inbox: VecDeque::new(),
             dispatch_planned: false,
             lost: BTreeSet::new(),
+            lost_before: BTreeSet::new(),
         }
     }
 }

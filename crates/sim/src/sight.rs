@@ -3,7 +3,7 @@
 use crate::server::Side;
 use crate::shell::Standing;
 use crate::world::World;
-use presence::Member;
+use presence::{Member, ServerId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub(crate) struct Sight {
     unwitnessed: BTreeMap<(usize, usize), u32>,
     /// When a node's table last held something of a server.
     held: BTreeMap<(usize, usize), Duration>,
+    /// Since when a node has been where a listener is.
+    beside: BTreeMap<(usize, usize), Duration>,
     /// When a server was last out of anybody's sight.
     unseen_at: BTreeMap<usize, Duration>,
     /// When something last happened that may delay anything.
@@ -94,14 +96,15 @@ impl World<'_> {
             self.look_into_table(node);
         }
         for listener in 0..self.servers.len() {
+            self.look_beside(listener);
             for server in (0..self.servers.len()).filter(|server| *server != listener) {
                 self.look_at(listener, server);
             }
         }
     }
 
-    /// These members have left, and may be back already.
-    pub(crate) fn look_after(&mut self, left: &[Member]) {
+    /// A machine has seen these members leave; they may be back already.
+    pub(crate) fn look_after(&mut self, nodeid: u32, left: &[Member]) {
         for server in 0..self.servers.len() {
             let member = match &self.servers[server].side {
                 Side::Stock(stock) => stock.member,
@@ -110,6 +113,19 @@ impl World<'_> {
             if left.contains(&member) {
                 self.sight.unseen_at.insert(server, self.now);
             }
+            if self.servers[server].stock().is_some_and(|stock| stock.member.nodeid == nodeid) {
+                let gone = |node: &usize| left.contains(&self.nodes[*node].member);
+                let gone: Vec<usize> = (0..self.nodes.len()).filter(gone).collect();
+                self.sight.beside.retain(|(listener, node), _| *listener != server || !gone.contains(node));
+            }
+        }
+    }
+
+    fn look_beside(&mut self, listener: usize) {
+        let beside = self.nodes_beside(listener);
+        self.sight.beside.retain(|(whose, node), _| *whose != listener || beside.contains(node));
+        for node in beside {
+            self.sight.beside.entry((listener, node)).or_insert(self.now);
         }
     }
 
@@ -134,7 +150,7 @@ impl World<'_> {
         if self.sees(listener, server) {
             self.sight.absences.remove(&key);
             // What this life says is said to the listener too.
-            let before = self.servers[server].life - 1;
+            let before = self.servers[server].life.saturating_sub(1);
             if let Some(last) = self.sight.unwitnessed.get_mut(&key) {
                 *last = before.min(*last);
             }
@@ -147,7 +163,10 @@ impl World<'_> {
         } else {
             let knew = |node: &usize| {
                 let held = self.sight.held.get(&(*node, server));
-                held.is_some_and(|at| self.now <= *at + MEMORY) || !self.nodes[*node].is_well()
+                let beside = self.sight.beside.get(&(listener, *node));
+                // What it took back before it was here, the listener has not heard.
+                let here = beside.is_some_and(|since| held.is_some_and(|at| since <= at));
+                here && (held.is_some_and(|at| self.now <= *at + MEMORY) || !self.nodes[*node].is_well())
             };
             let witnesses = present.into_iter().filter(knew).collect();
             self.sight.absences.insert(key, Absence { since: self.now, witnesses, settled: false });
@@ -163,15 +182,22 @@ impl World<'_> {
     /// The nodes whose word reaches a listener: its own, or those of its group.
     pub(crate) fn nodes_beside(&self, listener: usize) -> BTreeSet<usize> {
         match &self.servers[listener].side {
-            Side::Plain(plain) => BTreeSet::from([plain.node])
-                .into_iter()
-                .filter(|node| self.nodes[*node].core.is_some())
-                .collect(),
+            Side::Plain(plain) => {
+                // Whose EID it does not know, a node tells nothing.
+                let core = self.nodes[plain.node].core.as_ref();
+                let knows = core.is_some_and(|core| core.server_status(ServerId(plain.slot)).0.is_some());
+                let stays = self.nodes[plain.node].stopping.is_none();
+                (knows && stays).then_some(plain.node).into_iter().collect()
+            }
             Side::Stock(stock) => {
                 let group = self.group_of(stock.member);
                 let inside = |node: &usize| {
                     let node = &self.nodes[*node];
-                    node.core.is_some() && group.is_some_and(|group| group.contains(&node.member))
+                    let back = self.group_of(node.member);
+                    // A corosync that was stopped still sees those that have given it up.
+                    let mutual = group.is_some_and(|group| group.contains(&node.member))
+                        && back.is_some_and(|group| group.contains(&stock.member));
+                    node.core.is_some() && node.stopping.is_none() && mutual
                 };
                 (0..self.nodes.len()).filter(inside).collect()
             }
@@ -183,11 +209,8 @@ impl World<'_> {
         !self.stormy.is_empty()
     }
 
-    /// Whether a listener is to show what a server says.
+    /// Whether a listener, as far as anybody can know, is to show what a server says: until its end is noticed, what a dead one said.
     pub(crate) fn sees(&self, listener: usize, server: usize) -> bool {
-        if self.servers[server].asterisk.is_none() {
-            return false;
-        }
         let me = match &self.servers[listener].side {
             Side::Stock(stock) => stock.member,
             Side::Plain(plain) => return self.node_sees(plain.node, server),
@@ -197,7 +220,7 @@ impl World<'_> {
 
     /// Whether a node is to hold what a server says.
     pub(crate) fn node_sees(&self, node: usize, server: usize) -> bool {
-        if self.servers[server].asterisk.is_none() || self.nodes[node].core.is_none() {
+        if self.nodes[node].core.is_none() {
             return false;
         }
         if let Side::Plain(plain) = &self.servers[server].side
@@ -216,7 +239,8 @@ impl World<'_> {
     fn is_in_sight_of(&self, me: Member, server: usize) -> bool {
         let Some(group) = self.group_of(me) else { return false };
         match &self.servers[server].side {
-            Side::Stock(stock) => group.contains(&stock.member),
+            // A process with the same name may be another server's by now.
+            Side::Stock(stock) => !self.servers[server].replaced && group.contains(&stock.member),
             Side::Plain(plain) => {
                 group.contains(&self.nodes[plain.node].member) && self.is_heard(plain.node, plain.slot)
             }
@@ -224,7 +248,9 @@ impl World<'_> {
     }
 
     fn is_heard(&self, node: usize, slot: usize) -> bool {
-        self.nodes[node].core.is_some() && self.nodes[node].links[slot].standing == Standing::Alive
+        // A node that is on its way out has taken back all that its servers say.
+        let stays = self.nodes[node].core.is_some() && self.nodes[node].stopping.is_none();
+        stays && self.nodes[node].links[slot].standing == Standing::Alive
     }
 
     /// The group as a member's machine sees it, while the member is in it.

@@ -2,21 +2,20 @@
 
 use sim::{FaultKind, Mark, Report, Stats, run};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seeds that every change has to pass.
 const FIXED: std::ops::Range<u64> = 0..60;
 const FRESH: u64 = 10;
+/// More seeds that keep every promise, and come to what is rare.
+const RARE: [u64; 2] = [85, 142];
 
-/// Seeds of these at which a checker still complains: that of ghost lamps of an unmodified server that ended 1.25 s ago, sooner than its silence is
-/// noticed; and that of false words of a withdrawal that is said again for a node that began anew. Whoever settles one takes it out: a seed that keeps
-/// every promise is an error here too.
-const OPEN: [u64; 7] = [2, 13, 21, 22, 25, 32, 42];
+/// Seeds of these at which a promise is still broken. Whoever mends one takes it out: a seed that keeps every promise is an error here too.
+const OPEN: [u64; 2] = [15, 40];
 
 #[test]
 fn fixed_seeds_keep_every_promise_and_see_every_fault() {
-    let (stats, broken) = seen_by(FIXED);
+    let (stats, broken) = seen_by(FIXED.chain(RARE));
     assert_eq!(broken, OPEN, "seeds that break a promise");
     for kind in FaultKind::ALL {
         assert!(stats.faults.contains_key(&kind), "no fixed seed has injected {kind}");
@@ -48,18 +47,15 @@ fn a_seed_makes_the_same_run_again() {
 }
 
 /// Makes the runs of these seeds on all processors. Returns what they have seen, and which broke a promise.
-fn seen_by(seeds: std::ops::Range<u64>) -> (Stats, Vec<u64>) {
-    let next = AtomicU64::new(seeds.start);
+fn seen_by(seeds: impl Iterator<Item = u64> + Send) -> (Stats, Vec<u64>) {
+    let seeds = Mutex::new(seeds);
     let seen: Mutex<(Stats, Vec<Report>)> = Mutex::default();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
+                    let Some(seed) = seeds.lock().expect("no worker panics").next() else { return };
                     let report = run(seed, None, None);
                     let mut seen = seen.lock().expect("no worker panics");
                     seen.0.add(&report.stats);

@@ -161,10 +161,11 @@ impl Bus {
         let present: Vec<Member> = machines.iter().flat_map(|nodeid| self.residents(*nodeid)).collect();
         let ring = self.counted();
         self.rings.insert(ring, machines.clone());
+        // All get through with synchronizing together: what is delivered in the new ring comes after.
+        let block = self.random.time(self.pace.block.clone());
         for nodeid in &machines {
             let stayed = |other: &u32| before.get(other) == before.get(nodeid);
             self.announce(*nodeid, &present, stayed);
-            let block = self.random.time(self.pace.block.clone());
             let machine = self.machine(*nodeid);
             machine.ring = ring;
             machine.forming = false;

@@ -53,7 +53,8 @@ impl World<'_> {
 
     /// Whether it takes back what a server said, when there was a reason to.
     fn is_withdrawal(&self, server: usize, word: Word) -> bool {
-        let absent = self.sight.unseen_at(server).is_some_and(|at| self.now < at + WITHDRAWN_MAX);
+        let stands = self.model.current(server, word.topic).is_some();
+        let absent = !stands || self.sight.unseen_at(server).is_some_and(|at| self.now < at + WITHDRAWN_MAX);
         absent && (word.value == Value::withdrawn(word.topic) || self.falls_back(server, word))
     }
 

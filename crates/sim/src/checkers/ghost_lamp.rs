@@ -6,6 +6,7 @@
 use crate::names::{Topic, Word};
 use crate::report::{Checker, Mark};
 use crate::server::Side;
+use crate::shell::Shell;
 use crate::world::World;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const RANK: Duration = Duration::from_millis(500);
 const REPEAT: Duration = Duration::from_secs(10);
 /// For so long a node that is out of the group keeps what it knows.
 const ABSENCE: Duration = Duration::from_secs(5);
+/// A server without cluster module that ended without a word is missed after six seconds, looked at every two.
+const MISSED: Duration = Duration::from_secs(9);
 /// A server that restarted quickly is expected to say again what it stands for; three seconds after the last of it the rest goes.
 const RESTATING: Duration = Duration::from_secs(5);
 
@@ -45,6 +48,7 @@ fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
         Side::Stock(stock) => {
             world.group_of(stock.member)?;
             stock.module.as_ref()?;
+            world.bus.is_well(stock.member.nodeid).then_some(())?;
             world.nodes_beside(listener)
         }
         Side::Plain(plain) => {
@@ -61,9 +65,13 @@ fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
             [plain.node].into()
         }
     };
+    let is_well = |node: &Shell| node.is_well() && world.bus.is_well(node.member.nodeid);
+    if !beside.iter().any(|node| is_well(&world.nodes[*node])) {
+        return None;
+    }
     for node in beside.into_iter().map(|node| &world.nodes[node]) {
         let swallowed = node.swallowed_at.is_some_and(|at| world.now < at + REPEAT + patience);
-        let well = node.is_well() && world.bus.is_well(node.member.nodeid);
+        let well = is_well(node);
         patience += if well { Duration::ZERO } else { RANK };
         patience += if swallowed { REPEAT } else { Duration::ZERO };
     }
@@ -88,7 +96,9 @@ fn is_over(world: &World<'_>, since: Duration, patience: Duration) -> bool {
 /// A lamp that nobody who is there has lit.
 fn find(world: &World<'_>, listener: usize, patience: Duration) -> Option<(Word, String)> {
     let lamps = world.servers[listener].asterisk.as_ref()?.lamps();
-    let lit = lamps.filter(|word| word.topic.is_cachable() && word.value.is_lit());
+    // Who wrote last of a mailbox of several writers is not for a lamp to say.
+    let is_one = |topic: Topic| matches!(topic, Topic::Device(_)) || world.model.speakers(topic).count() == 1;
+    let lit = lamps.filter(|word| word.topic.is_cachable() && word.value.is_lit() && is_one(word.topic));
     let ghost = lit.into_iter().find(|word| {
         !world
             .model
@@ -114,10 +124,16 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
     if server == listener {
         return world.model.is_lit_since(server, topic, |_| false);
     }
-    if world.sight.is_unwitnessed(listener, server) {
+    let rejected =
+        world.servers[listener].plain().is_some_and(|plain| plain.rejected.contains(&(server, topic)));
+    if rejected || world.sight.is_unwitnessed(listener, server) || world.servers[server].has_lost(topic) {
         return true;
     }
     match world.sight.absence(listener, server) {
+        None if world.servers[server].asterisk.is_none() => {
+            let history = world.model.history(server, topic);
+            history.last().is_some_and(|said| !is_over(world, said.at, patience + MISSED))
+        }
         None => {
             world.model.is_lit_since(server, topic, ended_lately)
                 || ended_lately(world.servers[server].started_at)

@@ -47,7 +47,7 @@ impl World<'_> {
         let mut lamps = BTreeMap::new();
         for listener in 0..self.servers.len() {
             for topic in self.model.topics() {
-                if let Some(value) = self.steady(node, listener, topic) {
+                if let Some(value) = self.steady(node, remembers, listener, topic) {
                     lamps.insert((listener, topic), value);
                 }
             }
@@ -56,13 +56,14 @@ impl World<'_> {
     }
 
     /// What a lamp shows, if it is right, and nothing but the node's absence itself could change it.
-    fn steady(&self, node: usize, listener: usize, topic: Topic) -> Option<Value> {
+    fn steady(&self, node: usize, remembers: bool, listener: usize, topic: Topic) -> Option<Value> {
         let touched = self.checkers.touched.get(&topic).is_some_and(|at| self.now < *at + CALM);
         if touched || !matches!(topic, Topic::Device(_)) {
             return None;
         }
         let own = |server: usize| self.servers[server].plain().is_some_and(|plain| plain.node == node);
-        let others = !own(listener);
+        // To all others the node's servers are gone with it, and to a node that starts anew its own are not there yet.
+        let others = !own(listener) || !remembers;
         let mut said = Vec::new();
         for server in self.model.speakers(topic) {
             let lost = self.servers[server].stock().is_some_and(|stock| stock.lost.contains(&topic));

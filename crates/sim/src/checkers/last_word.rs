@@ -5,8 +5,8 @@ use crate::names::{Topic, Value, Word};
 use crate::report::Mark;
 use crate::server::Side;
 use crate::world::World;
-use presence::{Change, DeviceState, ServerId};
-use std::collections::BTreeMap;
+use presence::{Change, DeviceState, Eid, ServerId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether everybody knows and shows the right thing. Returns what was excused.
 ///
@@ -105,7 +105,7 @@ fn state(value: Value) -> Option<DeviceState> {
     }
 }
 
-fn in_table(core: &presence::Node, topic: Topic, eid: presence::Eid) -> Option<Value> {
+fn in_table(core: &presence::Node, topic: Topic, eid: Eid) -> Option<Value> {
     let value = Value::withdrawn(topic);
     match (Word { topic, value }).change() {
         Change::DeviceState { device, .. } => {
@@ -133,20 +133,32 @@ fn differs(
     format!("{name} has {} of {whose}'s {topic}, not {}; said: {history}", text(has), text(right))
 }
 
-/// Where several servers speak of a mailbox, the nodes agree on who was the last.
+/// Where several servers speak of a mailbox, nodes that know of the same ones agree on who was the last. A server whose word was not
+/// the last has forgotten it, and cannot say it again to a node that has not heard it.
 fn judge_mailboxes(world: &World<'_>) -> Result<(), String> {
     for topic in world.model.topics().into_iter().filter(|topic| matches!(topic, Topic::Mailbox(_))) {
         let mut values: BTreeMap<Option<Value>, &str> = BTreeMap::new();
+        let mut known: BTreeSet<Vec<Eid>> = BTreeSet::new();
         for shell in &world.nodes {
             if let Some(core) = &shell.core {
                 values.insert(effective(core, topic), &shell.name);
+                known.insert(writers(core, topic));
             }
         }
-        if values.len() > 1 {
+        if values.len() > 1 && known.len() == 1 {
             return Err(format!("the nodes do not agree on mailbox {topic}: {values:?}"));
         }
     }
     Ok(())
+}
+
+/// Who has said something of a mailbox, as a node has it.
+fn writers(core: &presence::Node, topic: Topic) -> Vec<Eid> {
+    let word = Word { topic, value: Value::withdrawn(topic) };
+    let Change::Mwi { mailbox, .. } = word.change() else { return Vec::new() };
+    let mut writers: Vec<Eid> = core.states().of_mailbox(&mailbox).map(|(eid, _)| eid).collect();
+    writers.sort_unstable();
+    writers
 }
 
 /// The value that a node takes for a mailbox's.
@@ -243,6 +255,9 @@ fn excuse(world: &World<'_>, listener: usize, server: usize, topic: Topic) -> Re
     }
     if right.is_none() && world.sight.is_unwitnessed(listener, server) {
         return Err(Mark::Unwitnessed);
+    }
+    if right.is_none() && world.servers[server].has_lost(topic) {
+        return Err(Mark::StockLost);
     }
     Ok(right)
 }

@@ -234,8 +234,8 @@ impl World<'_> {
                 BusEffect::Hand(member, incoming) => self.hand(member, incoming),
                 BusEffect::Seen { nodeid, left } => {
                     self.note("bus", || format!("machine {nodeid} sees another group; left: {left:?}"));
+                    self.look_after(nodeid, &left);
                     self.look();
-                    self.look_after(&left);
                 }
                 BusEffect::Formed(machines) => {
                     self.note("bus", || format!("ring of {machines:?}"));

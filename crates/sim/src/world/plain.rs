@@ -413,7 +413,7 @@ impl World<'_> {
         let plain = self.servers[server].plain_mut();
         let (node, slot, cut) = (plain.node, plain.slot, plain.cut);
         self.end_server(server);
-        if orderly && !cut && self.nodes[node].core.is_some() {
+        if orderly && !cut && self.nodes[node].is_well() {
             // It removes its publications.
             self.miss(node, slot);
         }

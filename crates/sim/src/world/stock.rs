@@ -185,7 +185,8 @@ impl World<'_> {
         stock.joined = false;
         stock.inbox.clear();
         stock.dispatch_planned = false;
-        stock.lost.clear();
+        let lost = std::mem::take(&mut stock.lost);
+        stock.lost_before.extend(lost);
         let member = stock.member;
         self.bus.leave(self.now, member);
     }

@@ -65,6 +65,7 @@ impl World<'_> {
             FaultKind::CorosyncFrozen,
             FaultKind::HelperLeft,
         ]);
+        self.checkers.interrupt(None);
         let injected = self.inject(kind);
         self.note("drill", || format!("{kind}: {injected}"));
         self.disturb();
