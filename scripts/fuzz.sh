@@ -26,7 +26,10 @@ search() {
     local log="$out/$1.log"
     if ! libfuzzer "$1" -max_total_time="$2" -max_len=4096 -print_final_stats=1 "$out/corpus/$1" "$fuzz/corpus/$1" >"$log" 2>&1; then
         grep -A 3 -e ' panicked at ' -e 'ERROR: ' "$log" || tail -n 25 "$log"
-        echo "The input is in $out/broken; copied to $fuzz/corpus/$1 under a name that says what is wrong, it breaks \`cargo test -p fuzz\` until it does not."
+        local input
+        for input in "$out/broken/$1"-*; do
+            [ ! -e "$input" ] || echo "$input broke it; copied to $fuzz/corpus/$1 under a name that says what is wrong, it breaks \`cargo test -p fuzz\` until it does not."
+        done
         return 1
     fi
     awk '/ cov: / { for (i = 1; i < NF; i++) if ($i == "cov:") edges = $(i + 1) }
