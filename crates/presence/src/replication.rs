@@ -30,8 +30,8 @@ pub(crate) struct Replication {
     /// What was requested from each node, by the number of the request.
     requested: BTreeMap<Member, (u64, BTreeSet<Eid>)>,
     requests: u64,
-    /// The last request of each node that we have fulfilled.
-    answered: BTreeMap<Eid, u64>,
+    /// The last request of each member that we have fulfilled, and its own EID.
+    answered: BTreeMap<Member, (Eid, u64)>,
 }
 
 /// What a digest says about one of its server's states here.
@@ -100,13 +100,13 @@ impl Replication {
         eids.map(|eid| Summary { eid, sequence: self.baseline.get(&eid).copied().unwrap_or(0) }).collect()
     }
 
-    /// A node's request is about to be fulfilled.
-    pub(crate) fn answer(&mut self, node: Eid, number: u64) {
-        self.answered.insert(node, number);
+    /// The request of a member, which calls itself `node`, is about to be fulfilled.
+    pub(crate) fn answer(&mut self, from: Member, node: Eid, number: u64) {
+        self.answered.insert(from, (node, number));
     }
 
     pub(crate) fn answered(&self) -> Vec<(Eid, u64)> {
-        self.answered.iter().map(|(eid, number)| (*eid, *number)).collect()
+        self.answered.values().copied().collect()
     }
 }
 
@@ -158,6 +158,7 @@ impl Replication {
     pub(crate) fn forget(&mut self, member: Member, eids: &[Eid]) {
         self.newcomers.remove(&member);
         self.requested.remove(&member);
+        self.answered.remove(&member);
         for eid in eids {
             self.complete.remove(eid);
             self.known.remove(eid);
@@ -216,6 +217,17 @@ mod tests {
         assert_eq!(replication.fulfilled(NODE, 1), [PBX3].into());
         assert_eq!(judge(&mut replication, 1, 9), Standing::Complete);
         assert!(!replication.awaits(NODE));
+    }
+
+    #[test]
+    fn a_member_has_one_request_answered_whatever_it_calls_itself_and_none_when_it_is_gone() {
+        let mut replication = Replication::default();
+        for last in 0..=255 {
+            replication.answer(NODE, Eid([2, 0, 0, 0, 1, last]), 7);
+        }
+        assert_eq!(replication.answered(), [(Eid([2, 0, 0, 0, 1, 255]), 7)]);
+        replication.forget(NODE, &[]);
+        assert_eq!(replication.answered(), [], "its next run counts its requests anew");
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Node {
             Message::Digest { incarnation, summaries, answered, .. } => {
                 self.hear_digest(now, from, incarnation, &summaries, &answered);
             }
-            Message::Request { eid, number, wanted } => self.hear_request(eid, number, &wanted),
+            Message::Request { eid, number, wanted } => self.hear_request(from, eid, number, &wanted),
         }
         self.end_sync(now);
     }
@@ -227,14 +227,14 @@ impl Node {
     }
 
     /// Tells a node that came what it lacks, and then that this was all.
-    fn hear_request(&mut self, node: Eid, number: u64, wanted: &[Eid]) {
+    fn hear_request(&mut self, from: Member, node: Eid, number: u64, wanted: &[Eid]) {
         let ours: Vec<_> = self.own_eids().into_iter().filter(|eid| wanted.contains(eid)).collect();
         if ours.is_empty() {
             return self.note_ignored(Kind::Request);
         }
         let states = ours.into_iter().map(|eid| self.tell_group(eid)).sum();
         self.note(Note::Dumped { states });
-        self.replication.answer(node, number);
+        self.replication.answer(from, node, number);
         self.push_last_to_group(Word::Digest);
     }
 
