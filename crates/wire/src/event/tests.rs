@@ -152,6 +152,18 @@ fn each_defect_has_its_name() {
         ("000d L 003e 0004 00000001 E", Malformed::MissingAddress),
         ("000d L 002a 0005 00000000 00 E", Malformed::MissingAddress),
         ("000d L 002a 0006 00000000 0700 E", Malformed::Name),
+        ("000d L 002a 0006 00000000 3100 a503 0007 00000000000000 E", Malformed::ElementLength),
+        (
+            "0006 L 0007 0006 00000000 7800 a501 0010 00000000000000000000000000000000 E",
+            Malformed::ElementLength,
+        ),
+        ("0006 L 0007 0006 00000000 7800 a502 0000 E", Malformed::ElementLength),
+        ("0001 L E", Malformed::UnknownType),
+        ("0001 L a506 0007 00000000000000 E", Malformed::ElementLength),
+        (
+            "0001 L a503 0008 0000000000000001 a504 000d 00000000000000000000000000 E",
+            Malformed::ElementLength,
+        ),
     ];
     for (text, expected) in cases {
         let bytes = hex(&text.replace('L', "0000").replace('E', eid));
@@ -195,6 +207,7 @@ fn the_numbers_in_the_description_are_those_in_the_code_both_ways() {
     assert_eq!(
         described("## Event types"),
         BTreeMap::from([
+            ("CUSTOM".to_string(), kind::CUSTOM),
             ("MWI".to_string(), kind::MWI),
             ("DEVICE_STATE".to_string(), kind::DEVICE_STATE),
             ("DEVICE_STATE_CHANGE".to_string(), kind::DEVICE_STATE_CHANGE),
@@ -204,7 +217,7 @@ fn the_numbers_in_the_description_are_those_in_the_code_both_ways() {
     );
     assert_eq!(described("## Event types"), constants("mod kind {"));
     assert_eq!(described("## Elements"), constants("mod ie {"));
-    assert_eq!(described("## Elements").len(), 10);
+    assert_eq!(described("## Elements").len(), 16);
 }
 
 #[test]
