@@ -20,7 +20,7 @@ const ABSENCE_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct Group {
     pub(crate) membership: Membership,
     pub(crate) outbox: Outbox,
-    /// Set while the node is out of the group and still keeps the states of others.
+    /// Set when the node was put out of the group, while it still keeps the states of others that have not been said again.
     lost_at: Option<Duration>,
 }
 
@@ -29,16 +29,11 @@ impl Group {
         Self { membership: Membership::default(), outbox: Outbox::new(WINDOW), lost_at: None }
     }
 
-    /// The node is in again.
-    pub(crate) fn found(&mut self) {
-        self.lost_at = None;
-    }
-
     /// The node is out of the group.
     pub(crate) fn lose(&mut self, now: Duration) {
         self.membership.lose();
         self.outbox.requeue();
-        self.lost_at.get_or_insert(now);
+        self.lost_at = Some(now);
     }
 
     pub(crate) fn joined(&self) -> bool {

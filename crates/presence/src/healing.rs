@@ -72,6 +72,13 @@ impl Healing {
         }
     }
 
+    /// A server is gone again that was given time.
+    pub(crate) fn hurry(&mut self, now: Duration, eid: Eid) {
+        if let Some(debt) = self.debts.get_mut(&eid) {
+            debt.due = now;
+        }
+    }
+
     /// A server may be back: it is given time to say what it still stands for.
     pub(crate) fn wait_for(&mut self, now: Duration, eid: Eid) {
         if let Some(debt) = self.debts.get_mut(&eid) {
@@ -84,31 +91,40 @@ impl Healing {
         self.debts.values_mut().for_each(|debt| debt.due = now + RETURN_WAIT);
     }
 
-    /// Members have come that had been out of reach, or a node that knows nothing: what was said before is owed to them.
+    /// Members have come that had been out of reach: what was said before is owed to them. The servers may be among them.
+    pub(crate) fn owe_found(&mut self, now: Duration) {
+        self.owe_all_again(now);
+        self.debts.values_mut().for_each(|debt| debt.due = debt.due.max(now + INTRODUCTION_WAIT));
+    }
+
+    /// A node has come that knows nothing: what was said before is owed to it.
     pub(crate) fn owe_all_again(&mut self, now: Duration) {
         for debt in self.debts.values_mut() {
+            if debt.unsaid == 0 {
+                debt.due = now;
+            }
             debt.words.values_mut().for_each(|owed| owed.said = false);
             debt.unsaid = debt.words.len();
-            debt.due = debt.due.max(now + INTRODUCTION_WAIT);
         }
     }
 
-    /// The server says something newer itself.
-    pub(crate) fn forgive(&mut self, eid: Eid, subject: &Subject) {
-        let Some(debt) = self.debts.get_mut(&eid) else { return };
-        if let Some(owed) = debt.words.remove(subject) {
-            debt.unsaid -= usize::from(!owed.said);
-            self.words -= 1;
-        }
+    /// The server says something newer itself. Tells whether anything was owed, or said already.
+    pub(crate) fn forgive(&mut self, eid: Eid, subject: &Subject) -> bool {
+        let Some(debt) = self.debts.get_mut(&eid) else { return false };
+        let Some(owed) = debt.words.remove(subject) else { return false };
+        debt.unsaid -= usize::from(!owed.said);
+        self.words -= 1;
         if debt.words.is_empty() {
             self.debts.remove(&eid);
         }
+        true
     }
 
     /// Somebody has said it.
     pub(crate) fn settle(&mut self, eid: Eid, subject: &Subject) {
         if self.words > KEPT_MAX {
-            return self.forgive(eid, subject);
+            self.forgive(eid, subject);
+            return;
         }
         let Some(debt) = self.debts.get_mut(&eid) else { return };
         if let Some(owed) = debt.words.get_mut(subject) {
@@ -126,6 +142,11 @@ impl Healing {
     pub(crate) fn due_at(&self, rank: u32) -> Option<Duration> {
         let debts = self.debts.values().filter(|debt| debt.unsaid > 0);
         debts.map(|debt| debt.due + STANDBY * rank).min()
+    }
+
+    /// What is owed, due or not, what is lit first.
+    pub(crate) fn take_all(&mut self) -> Vec<(Eid, Change)> {
+        self.take_due(Duration::MAX, 0)
     }
 
     /// What is due, what is lit first.
@@ -205,12 +226,22 @@ mod tests {
         healing.owe(NOW, PBX1, lamp("a"), true);
         healing.owe(NOW, PBX1, lamp("b"), true);
         assert_eq!(healing.take_due(NOW, 0).len(), 2);
-        healing.owe_all_again(NOW);
+        healing.owe_found(NOW);
         healing.forgive(PBX1, &lamp("a").subject());
         assert_eq!(healing.take_due(NOW, 0), [], "it may be back");
         assert_eq!(healing.take_due(NOW + INTRODUCTION_WAIT, 0), [(PBX1, lamp("b"))]);
         healing.forgive(PBX1, &lamp("b").subject());
         assert!(healing.debts.is_empty());
+    }
+
+    #[test]
+    fn however_many_nodes_come_what_is_owed_is_said() {
+        let mut healing = Healing::default();
+        healing.owe(NOW, PBX1, lamp("a"), true);
+        healing.owe_all_again(NOW + STANDBY);
+        assert_eq!(healing.take_due(NOW + STANDBY, 1).len(), 1);
+        healing.owe_all_again(NOW * 2);
+        assert_eq!(healing.take_due(NOW * 2, 0).len(), 1);
     }
 
     #[test]

@@ -73,17 +73,18 @@ impl Mailboxes {
         before != Some(counts)
     }
 
-    /// Forgets a word. Returns what it said, and the value that the mailbox has now, if that is another.
+    /// Forgets a word. Returns the values that the mailbox had and has.
     pub(crate) fn take(&mut self, eid: Eid, mailbox: &Mailbox) -> Option<(MessageCounts, MessageCounts)> {
         let words = self.words.get_mut(mailbox)?;
         let position = words.iter().position(|known| known.eid == eid)?;
-        let gone = words.remove(position);
-        let was_last = position == words.len();
-        let left = words.last().map(|last| last.counts).unwrap_or_default();
+        let value = |words: &[Word]| words.last().map(|last| last.counts).unwrap_or_default();
+        let before = value(words);
+        words.remove(position);
+        let after = value(words);
         if words.is_empty() {
             self.words.remove(mailbox);
         }
-        Some((gone.counts, if was_last { left } else { gone.counts }))
+        Some((before, after))
     }
 
     /// The mailboxes that a server speaks of.
@@ -183,7 +184,7 @@ mod tests {
         let mut mailboxes = Mailboxes::new(hash(0));
         enter(&mut mailboxes, A, 3);
         enter(&mut mailboxes, B, 1);
-        assert_eq!(mailboxes.take(A, &mailbox()), Some((counts(3), counts(3))));
+        assert_eq!(mailboxes.take(A, &mailbox()), Some((counts(1), counts(1))));
         assert_eq!(mailboxes.latest(&mailbox()), Some((B, counts(1))));
     }
 

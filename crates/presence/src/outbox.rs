@@ -157,6 +157,14 @@ impl Outbox {
         }
     }
 
+    /// Takes back one withdrawal, on its way or not: it is not said again, whatever becomes of it.
+    pub(crate) fn cancel_withdrawal(&mut self, eid: Eid, topic: &Topic) {
+        self.in_flight.retain(|sent| !(sent.word.withdraws(eid) && sent.word.topic() == *topic));
+        if self.pending.get(topic).is_some_and(|waiting| waiting.word.withdraws(eid)) {
+            self.cancel(topic);
+        }
+    }
+
     /// Takes back all that is to be withdrawn under an EID, what is on its way included: it is not said again, whatever becomes
     /// of it.
     pub(crate) fn take_withdrawals(&mut self, eid: Eid) -> Vec<Change> {

@@ -23,7 +23,7 @@ pub(crate) struct Replication {
     delivered: BTreeMap<Eid, u64>,
     /// The same as it was when the latest newcomers came.
     baseline: BTreeMap<Eid, u64>,
-    /// Of each server of other nodes, the run of its node and the last number heard before we were away.
+    /// Of each server of other nodes of which nothing was missing before we were away, the run of its node and the last number heard.
     known: BTreeMap<Eid, (u64, u64)>,
     /// Servers of other nodes of which nothing is missing.
     complete: BTreeSet<Eid>,
@@ -49,8 +49,8 @@ pub(crate) enum Standing {
 impl Replication {
     /// We are in the group. What we tell to all has no newcomers to distinguish.
     pub(crate) fn join(&mut self, states: &States) {
-        let latest = |eid| states.of(eid).map(|server| (eid, server.latest()));
-        let known = states.eids().filter_map(latest);
+        let latest = |eid: &Eid| states.of(*eid).map(|server| (*eid, server.latest()));
+        let known = self.complete.iter().filter_map(latest);
         self.known = known.map(|(eid, stamp)| (eid, (stamp.incarnation, stamp.sequence))).collect();
         self.newcomers.clear();
         self.delivered.clear();
@@ -190,6 +190,7 @@ mod tests {
         let change = Change::DeviceState { device, state: DeviceState::InUse, cachable: true };
         states.enter(PBX3, &change, Stamp { incarnation, sequence, time: 0 });
         let mut replication = Replication::default();
+        replication.complete.insert(PBX3);
         replication.join(&states);
         replication
     }
@@ -204,6 +205,13 @@ mod tests {
         assert_eq!(judge(&mut heard(1, 9), 1, 10), Standing::Lacking);
         assert_eq!(judge(&mut heard(1, 9), 2, 3), Standing::Lacking, "another run of the node");
         assert_eq!(judge(&mut heard(1, 9), 2, 0), Standing::Complete, "it has said nothing before we came");
+    }
+
+    #[test]
+    fn the_last_word_heard_says_nothing_of_those_before_unless_all_was_there() {
+        let mut replication = heard(1, 9);
+        replication.join(&States::new(0));
+        assert_eq!(judge(&mut replication, 1, 4), Standing::Lacking);
     }
 
     #[test]

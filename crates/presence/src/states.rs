@@ -149,6 +149,8 @@ impl States {
         let Some(server) = self.by_eid.get_mut(&eid) else { return Vec::new() };
         let devices = server.devices.extract_if(|_, entry| entry.suspect);
         let mut gone: Vec<_> = devices.map(|(device, entry)| Taken::device(device, entry.state)).collect();
+        // Whoever forgets in doubt has not heard all up to there.
+        server.latest = Stamp::default();
         for mailbox in self.mailboxes.suspects(eid) {
             gone.extend(self.take(eid, &Subject::Mailbox(mailbox)));
         }

@@ -16,10 +16,9 @@ impl Node {
     pub(super) fn group_joined(&mut self, now: Duration, me: Member, members: Vec<Member>) {
         self.note(Note::Joined { members: members.len() });
         for eid in self.group.membership.join(me, members) {
-            // Its server may be back already as another member; what it does not say again goes when the sync ends.
+            // Its server may be back already as another member, or its part of the group has not been found yet.
             self.states.suspect(eid);
         }
-        self.group.found();
         self.told.clear();
         self.sync.begin(now, self.group.membership.others());
         self.replication.join(&self.states);
@@ -40,6 +39,7 @@ impl Node {
             self.told.retain(|(_, second)| *second != Holder::Member(member));
             self.judge_departure(now, member);
             self.retire(now, &eids);
+            eids.iter().for_each(|eid| self.healing.hurry(now, *eid));
             self.note(Note::MemberLeft { member, eids });
         }
         for &(member, _) in joined {
@@ -64,9 +64,14 @@ impl Node {
         }
     }
 
-    /// Gives up the states of the others when the group stays away.
+    /// Gives up the states of the others when the group, or their part of it, stays away.
     pub(super) fn end_absence(&mut self, now: Duration) {
-        if self.group.give_up(now) {
+        if !self.group.give_up(now) {
+            return;
+        }
+        if self.group.joined() {
+            self.unconfirmed().into_iter().for_each(|eid| self.sweep_and_tell(now, eid));
+        } else {
             let mut eids = self.group.membership.forget_speakers();
             eids.extend(self.unconfirmed());
             eids.sort_unstable();
@@ -100,10 +105,17 @@ impl Node {
     pub(super) fn end_sync(&mut self, now: Duration) {
         let Some(silent) = self.sync.end(now) else { return };
         for eid in self.unconfirmed() {
-            let states = self.sweep(now, eid);
-            self.note_swept(eid, states);
+            // Whose member is not there may be in a part of the group that has not been found yet.
+            if self.group.membership.speaker(eid).is_some() {
+                self.sweep_and_tell(now, eid);
+            }
         }
         self.note(Note::Synced { silent });
+    }
+
+    fn sweep_and_tell(&mut self, now: Duration, eid: Eid) {
+        let states = self.sweep(now, eid);
+        self.note_swept(eid, states);
     }
 
     /// The servers of others that no node has confirmed.
@@ -147,28 +159,34 @@ impl Node {
             return;
         }
         let subject = change.subject();
-        self.healing.forgive(eid, &subject);
+        if self.healing.forgive(eid, &subject) {
+            self.group.outbox.cancel_withdrawal(eid, &Topic::Change(eid, subject));
+        }
+        let by_node = stamp.is_some();
         let stamp = stamp.unwrap_or(Stamp { time: self.time(now), ..Stamp::default() });
         match self.states.enter(eid, &change, stamp) {
             Effect::New | Effect::News => self.tell_servers(eid, &change),
             Effect::Known => self.note_ignored(change.kind()),
-            Effect::Restated => self.say_latest(&change),
+            // Of what nodes say the order of the group decides.
+            Effect::Restated if by_node => self.settle_order(eid, &change),
+            Effect::Restated => self.say_latest(eid, &change),
             Effect::Stale => self.drop_for(Drop::Stale),
             Effect::Full => self.drop_for(Drop::TableFull),
         }
     }
 
     /// A stock member has repeated what it had said of a mailbox before another server spoke of it, and stock servers take
-    /// that for the latest word: if that other is ours, it says it again.
-    fn say_latest(&mut self, change: &Change) {
-        let Change::Mwi { mailbox, .. } = change else { return };
-        if let Some((eid, counts)) = self.states.latest_of(mailbox)
-            && matches!(self.holder_here(eid), Some(Holder::Server(_)))
-        {
-            let change = Change::Mwi { mailbox: mailbox.clone(), counts };
-            self.push_to_group(Word::Change { eid, change, time: 0 });
-        } else {
-            self.note_ignored(Kind::Mwi);
+    /// that for the latest word. If that other is ours, it says it again; else it is the latest word, so that all agree.
+    fn say_latest(&mut self, eid: Eid, change: &Change) {
+        let Change::Mwi { mailbox, counts } = change else { return };
+        let latest = self.states.latest_of(mailbox);
+        match latest.filter(|(latest, _)| matches!(self.holder_here(*latest), Some(Holder::Server(_)))) {
+            Some((latest, right)) => {
+                self.states.settle(eid, mailbox, *counts);
+                let change = Change::Mwi { mailbox: mailbox.clone(), counts: right };
+                self.push_to_group(Word::Change { eid: latest, change, time: 0 });
+            }
+            None => self.settle_order(eid, change),
         }
     }
 
@@ -201,8 +219,7 @@ impl Node {
     ) {
         let answer = answered.iter().find(|(node, _)| *node == self.eid).map_or(0, |(_, number)| *number);
         for eid in self.replication.fulfilled(from, answer) {
-            let states = self.sweep(now, eid);
-            self.note_swept(eid, states);
+            self.sweep_and_tell(now, eid);
         }
         let gone: Vec<_> = self.group.membership.eids_of(from).collect();
         let gone = gone.into_iter().filter(|eid| summaries.iter().all(|summary| summary.eid != *eid));
@@ -263,21 +280,22 @@ impl Node {
             (Topic::Digest, _) => self.sync.told(),
             _ => {}
         }
-        self.settle_order(message);
+        if let Message::Change { eid, change, .. } = message {
+            self.settle_order(*eid, change);
+        }
         self.end_sync(now);
     }
 
     /// The group's order decides whose word about a mailbox is the latest. Where that is another than what our servers were
     /// told, they are told again: the one whose word it is under our own EID, for it takes nothing under its own.
-    fn settle_order(&mut self, message: &Message) {
-        let Message::Change { eid, change: Change::Mwi { mailbox, counts }, .. } = message else { return };
-        if !self.states.settle(*eid, mailbox, *counts) {
+    fn settle_order(&mut self, eid: Eid, change: &Change) {
+        let Change::Mwi { mailbox, counts } = change else { return };
+        if !self.states.settle(eid, mailbox, *counts) {
             return;
         }
-        let change = Change::Mwi { mailbox: mailbox.clone(), counts: *counts };
-        self.tell_servers(*eid, &change);
-        if let Some(Holder::Server(server)) = self.holder_here(*eid) {
-            self.push_to_server(server, Word::Change { eid: self.eid, change, time: 0 });
+        self.tell_servers(eid, change);
+        if let Some(Holder::Server(server)) = self.holder_here(eid) {
+            self.push_to_server(server, Word::Change { eid: self.eid, change: change.clone(), time: 0 });
         }
     }
 

@@ -39,7 +39,7 @@ impl Node {
     pub(super) fn judge_arrivals(&mut self, now: Duration, joined: &[(Member, Arrival)]) {
         if joined.iter().any(|(_, arrival)| *arrival == Arrival::Machine) {
             self.healing.want_touch(now);
-            self.healing.owe_all_again(now);
+            self.healing.owe_found(now);
         }
         if joined.iter().any(|(_, arrival)| *arrival == Arrival::Process) {
             self.healing.touched(now);

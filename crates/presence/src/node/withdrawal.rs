@@ -12,6 +12,12 @@ impl Node {
     /// The node is to go: it withdraws from everybody what they know only through it, and takes nothing new.
     pub(super) fn stop(&mut self, now: Duration) {
         self.stopping = true;
+        // Nobody else may be there to do it.
+        for (eid, change) in self.healing.take_all() {
+            if self.group.membership.speaker(eid).is_none() {
+                self.push_to_group(Word::Withdrawal { eid, change, time: self.time(now) });
+            }
+        }
         self.retire(now, &self.states.eids().collect::<Vec<_>>());
     }
 

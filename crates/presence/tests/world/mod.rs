@@ -1,6 +1,29 @@
 //! What the scenarios drive a node with.
 
-use super::*;
+#![allow(dead_code, unused_imports, reason = "each test program needs a part of it")]
+
+pub(crate) use presence::{
+    Arrival, Change, Config, Device, DeviceState, Drop, Eid, Holder, Input, Mailbox, Member, Message,
+    MessageCounts, Node, Note, Outcome, Output, Refusal, ServerConfig, ServerId, Stamp, Summary, Wakeup,
+};
+pub(crate) use std::time::Duration;
+
+pub(crate) const NODE: Eid = Eid([2, 0, 0, 0, 1, 0x21]);
+pub(crate) const PBX1: Eid = Eid([2, 0, 0, 0, 1, 1]);
+pub(crate) const PBX2: Eid = Eid([2, 0, 0, 0, 1, 2]);
+pub(crate) const PBX3: Eid = Eid([2, 0, 0, 0, 1, 3]);
+pub(crate) const PBX4: Eid = Eid([2, 0, 0, 0, 1, 4]);
+pub(crate) const STARTED: Duration = Duration::from_micros(INCARNATION);
+pub(crate) const INCARNATION: u64 = 1_700_000_000_000_000;
+pub(crate) const ME: Member = Member { nodeid: 21, pid: 1 };
+pub(crate) const ONE: Member = Member { nodeid: 1, pid: 7 };
+pub(crate) const TWO: Member = Member { nodeid: 2, pid: 7 };
+/// A process beside pbx1 that says nothing.
+pub(crate) const HELPER: Member = Member { nodeid: 1, pid: 8 };
+pub(crate) const OTHER: Member = Member { nodeid: 22, pid: 1 };
+pub(crate) const OTHER_NODE: Eid = Eid([2, 0, 0, 0, 1, 0x22]);
+pub(crate) const FIRST: ServerId = ServerId(0);
+pub(crate) const SECOND: ServerId = ServerId(1);
 
 /// A node with what a test needs to drive it. What comes out keeps no stamps: they are judged where they matter.
 pub(crate) struct World {
@@ -136,6 +159,11 @@ pub(crate) fn light(new: u32) -> Change {
 
 pub(crate) fn said(eid: Eid, change: Change) -> Message {
     Message::Change { eid, change, stamp: None }
+}
+
+/// The word of a node.
+pub(crate) fn stamped(eid: Eid, change: Change, sequence: u64) -> Message {
+    Message::Change { eid, change, stamp: Some(Stamp { incarnation: 1, sequence, time: 0 }) }
 }
 
 pub(crate) fn taken_back(eid: Eid, change: Change) -> Message {
