@@ -16,7 +16,7 @@ pub enum Plant {
     StaleOverwrite,
     /// The states of departed servers are not taken back.
     MissedWithdrawal,
-    /// A node that comes back into the group begins with an empty table.
+    /// A node that comes back into the group takes everybody else for gone at first.
     IntermediateAggregate,
 }
 
@@ -94,7 +94,7 @@ impl Saboteur {
             }
             (Some(Plant::IntermediateAggregate), Input::Joined { me, members }) => {
                 let again = self.joined.insert(node, true).is_some();
-                if again { alone_first(me, members) } else { vec![Input::Joined { me, members }] }
+                if again { gone_and_back(me, members) } else { vec![Input::Joined { me, members }] }
             }
             (_, input) => vec![input],
         }
@@ -157,10 +157,15 @@ impl Saboteur {
     }
 }
 
-fn alone_first(me: Member, members: Vec<Member>) -> Vec<Input> {
-    let others = members.into_iter().filter(|member| *member != me);
-    let joined = others.map(|member| (member, Arrival::Machine)).collect();
-    vec![Input::Joined { me, members: vec![me] }, Input::Changed { joined, left: vec![] }]
+/// A return to the group in which everybody else is gone for a moment.
+fn gone_and_back(me: Member, members: Vec<Member>) -> Vec<Input> {
+    let others: Vec<_> = members.iter().copied().filter(|member| *member != me).collect();
+    let back = others.iter().map(|member| (*member, Arrival::Process)).collect();
+    vec![
+        Input::Joined { me, members },
+        Input::Changed { joined: vec![], left: others },
+        Input::Changed { joined: back, left: vec![] },
+    ]
 }
 
 fn is_withdrawn(change: &Change) -> bool {
