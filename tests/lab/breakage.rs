@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use lab::{Docker, Faults, Machine, Node, ServerSpec};
+use lab::{Docker, Faults, Kind, Machine, Node, ServerSpec};
 use tokio::task::JoinSet;
 
 use crate::lamp::Lamp;
@@ -95,6 +95,25 @@ impl Stage {
         }
         self.lab.docker().healthy(&programs, STARTED).await?;
         self.pbxes = self.lab.pbxes().await?;
+        self.load_cluster_modules().await
+    }
+
+    /// Does what an operator of stock servers has to do: one that starts while the ring is forming may not join (`Failed to join: (6)`), gives
+    /// its module up and never tries again.
+    async fn load_cluster_modules(&self) -> Result<()> {
+        for pbx in self.all().into_iter().filter(|pbx| pbx.spec.kind == Kind::Stock) {
+            let what = format!("{} has its res_corosync", pbx.spec.name);
+            eventually(&what, STARTED, || async {
+                let modules = pbx.cli("module show like res_corosync").await?;
+                let loaded =
+                    modules.iter().any(|line| line.contains("Running") && !line.contains("Not Running"));
+                if !loaded {
+                    pbx.cli("module load res_corosync.so").await?;
+                }
+                Ok(loaded)
+            })
+            .await?;
+        }
         Ok(())
     }
 
