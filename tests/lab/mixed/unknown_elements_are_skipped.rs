@@ -34,6 +34,8 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
 async fn is_taken(stage: &Stage, phone: &Watcher, place: usize, ours: &[Vec<u8>]) -> Result<()> {
     let (all, lamp) = (stage.all(), stage.new_lamp().await?);
     let mut speaker = Speaker::join(&stage.lab).await?;
+    // On its joining pbx1 says again that the mailbox is empty; right behind our word no phone would be told of ours.
+    speaker.heard(stage).await?;
     let discovery = introduction(&stage.lab, EID)?;
     for (state, new, old) in [(IN_USE, 3, 1), (NOT_IN_USE, 0, 0)] {
         let mark = phone.sightings().mark();
