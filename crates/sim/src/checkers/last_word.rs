@@ -287,7 +287,15 @@ fn judge_mailbox(
         ([_, _, ..], Side::Stock(_)) => return Ok(()),
         ([_, _, ..], Side::Plain(_)) if speakers.contains(&listener) => return Ok(()),
         ([_, _, ..], Side::Plain(plain)) => {
-            world.nodes[plain.node].core.as_ref().and_then(|core| effective(core, topic)).unwrap_or(nothing)
+            let word = world.nodes[plain.node].core.as_ref().and_then(|core| effective(core, topic));
+            let forgotten = |(server, right): (&usize, &Option<Value>)| {
+                right.is_some() && world.servers[*server].stock().is_some()
+            };
+            if word.is_none() && speakers.iter().zip(&rights).any(forgotten) {
+                excused.push(Mark::Overwritten);
+                return Ok(());
+            }
+            word.unwrap_or(nothing)
         }
         ([server], _) if *server == listener => return Ok(()),
         _ => rights.first().copied().flatten().unwrap_or(nothing),
