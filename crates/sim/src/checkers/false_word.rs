@@ -51,20 +51,14 @@ impl World<'_> {
         further.is_some()
     }
 
-    /// Whether it takes back what a server said, when there was a reason to.
+    /// Whether it takes back what a server said, when there was a reason to. What another has overwritten of a mailbox, the server
+    /// does not say again when it is back from a split, and so it stays taken back; nodes that come later are told.
     fn is_withdrawal(&self, server: usize, word: Word) -> bool {
-        let stands = self.model.current(server, word.topic).is_some();
+        let asterisk = self.servers[server].asterisk.as_ref();
+        let stands = self.model.current(server, word.topic).is_some()
+            && asterisk.is_some_and(|asterisk| asterisk.stands_for(word.topic));
         let absent = !stands || self.sight.unseen_at(server).is_some_and(|at| self.now < at + WITHDRAWN_MAX);
         absent && (word.value == Value::withdrawn(word.topic) || self.falls_back(server, word))
-            || self.is_overwritten(server, word)
-    }
-
-    /// A server that is back from a split does not say again what another has overwritten meanwhile. That it was taken back is still
-    /// told to nodes that come later, with what another stands for.
-    fn is_overwritten(&self, server: usize, word: Word) -> bool {
-        let mut others = self.model.speakers(word.topic).filter(|other| *other != server);
-        let stands = |other: usize| self.model.current(other, word.topic) == Some(word.value);
-        matches!(word.topic, Topic::Mailbox(_)) && others.any(stands)
     }
 
     /// A mailbox has one value at an Asterisk: when a server goes, it is what another said of it.
