@@ -60,18 +60,6 @@ impl Model {
             .any(|said| said.value.is_some_and(Value::is_lit))
     }
 
-    /// When a server said something again last, for the first time since it `started`, that it had said in a life before.
-    pub(crate) fn repeated_at(&self, server: usize, started: Duration) -> Option<Duration> {
-        let of_server = self.histories.range((server, Topic::Device(0))..);
-        let of_server = of_server.take_while(|((whose, _), _)| *whose == server);
-        let repeated = of_server.filter_map(|(_, history)| {
-            let mut said = history.iter().filter(|said| said.value.is_some()).peekable();
-            said.next_if(|said| said.at < started)?;
-            said.find(|said| said.at >= started).map(|said| said.at)
-        });
-        repeated.max()
-    }
-
     /// The servers that ever spoke of a topic.
     pub(crate) fn speakers(&self, topic: Topic) -> impl Iterator<Item = usize> {
         self.histories.keys().filter(move |(_, of)| *of == topic).map(|(server, _)| *server)

@@ -4,7 +4,7 @@ use super::Node;
 use crate::outbox::Word;
 use crate::output::{Holder, Note};
 use crate::states::Taken;
-use crate::{Change, Eid, Kind, Member, Message};
+use crate::{Change, Eid, Kind, Member, Message, ServerId};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -48,6 +48,7 @@ impl Node {
             let change = self.as_it_is(withdrawal);
             if shows {
                 self.tell_servers(eid, &change);
+                self.tell_itself(eid, &change);
             }
             if shows && !self.stopping {
                 self.healing.owe(now, eid, change.clone(), lit);
@@ -56,6 +57,15 @@ impl Node {
                 self.healing.settle(eid, &change.subject());
                 self.say_withdrawal(now, eid, change);
             }
+        }
+    }
+
+    /// A server of ours that began anew, and does not speak of a mailbox again, is told what another says of it.
+    fn tell_itself(&mut self, eid: Eid, change: &Change) {
+        let Change::Mwi { mailbox, .. } = change else { return };
+        let server = self.servers.iter().position(|server| server.eid() == Some(eid)).map(ServerId);
+        if let (Some(server), Some((latest, _))) = (server, self.states.latest_of(mailbox)) {
+            self.push_to_server(server, Word::told(latest, change.clone()));
         }
     }
 

@@ -7,6 +7,7 @@ use crate::names::{Topic, Word};
 use crate::report::{Checker, Mark};
 use crate::server::Side;
 use crate::world::World;
+use presence::ServerId;
 use std::time::Duration;
 
 /// The promise.
@@ -21,11 +22,16 @@ const REPEAT: Duration = Duration::from_secs(10);
 const ABSENCE: Duration = Duration::from_secs(5);
 /// A server without cluster module that ended without a word is missed after six seconds, looked at every two.
 const MISSED: Duration = Duration::from_secs(9);
+/// More words than these that wait for a listener take their time, one request after the other.
+const CROWD: usize = 16;
 /// A server that restarted quickly is expected to say again what it stands for; three seconds after the last of it the rest goes.
 const RESTATING: Duration = Duration::from_secs(5);
 
 pub(super) fn judge(world: &mut World<'_>) {
     for listener in 0..world.servers.len() {
+        if is_crowded(world, listener) {
+            world.checkers.crowded.insert(listener, world.now);
+        }
         let Some(patience) = patience(world, listener) else { continue };
         settle(world, listener, patience);
         if let Some((word, text)) = find(world, listener, patience) {
@@ -36,10 +42,21 @@ pub(super) fn judge(world: &mut World<'_>) {
     }
 }
 
+/// Whether a listener has so much to be told that the last of it comes late.
+fn is_crowded(world: &World<'_>, listener: usize) -> bool {
+    let Some(plain) = world.servers[listener].plain() else { return false };
+    let core = world.nodes[plain.node].core.as_ref();
+    core.is_some_and(|core| core.server_queue(ServerId(plain.slot)) > CROWD)
+}
+
 /// How long the lamps of a listener may be wrong; `None` while nobody can say.
 fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
     let server = &world.servers[listener];
     if !server.is_well() || world.is_stormy() || world.bus.is_forming() {
+        return None;
+    }
+    let crowded = world.checkers.crowded.get(&listener);
+    if crowded.is_some_and(|at| world.now < *at + DEADLINE) {
         return None;
     }
     let mut patience = DEADLINE + SLACK;
@@ -142,7 +159,7 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
             let started = world.servers[server].started_at;
             world.model.is_lit_since(server, topic, ended_lately)
                 || ended_lately(started)
-                || world.model.repeated_at(server, started).is_some_and(ended_lately)
+                || world.servers[server].plain().is_some_and(|plain| ended_lately(plain.told_first_at))
         }
         // Those who could tell may all be stopped, while others who came later go on.
         Some(absence) => {

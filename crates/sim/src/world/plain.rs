@@ -183,10 +183,13 @@ impl World<'_> {
             return;
         }
         let channel_of = &mut the.plain_mut().channels[channel];
-        if channel_of.flight.take_if(|flight| flight.number == number).is_none() {
-            return;
-        }
+        let Some(flight) = channel_of.flight.take_if(|flight| flight.number == number) else { return };
         channel_of.published |= accepted;
+        if let Item::State(word) = flight.item
+            && the.plain_mut().told.insert(word.topic)
+        {
+            the.plain_mut().told_first_at = self.now;
+        }
         self.next_report(server, channel);
     }
 }
@@ -381,6 +384,7 @@ impl World<'_> {
         plain.channels = Default::default();
         plain.late.clear();
         plain.rejected.clear();
+        plain.told.clear();
         self.start_plain_queues(server);
     }
 
