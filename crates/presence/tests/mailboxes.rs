@@ -53,8 +53,8 @@ fn several_servers_that_go_at_once_leave_nothing_of_what_they_had_said() {
     world.run();
     world.left(OTHER);
     let told = world.run();
-    let lights = told.iter().filter(|output| matches!(output, Output::Publish { server: FIRST, .. }));
-    assert!(matches!(lights.last(), Some(Output::Publish { change, .. }) if *change == light(0)));
+    let mut lights = told.iter().filter(|output| matches!(output, Output::Publish { server: FIRST, .. }));
+    assert!(matches!(lights.next_back(), Some(Output::Publish { change, .. }) if *change == light(0)));
 }
 
 #[test]

@@ -1,4 +1,11 @@
 //! No lost last word: when all faults are over, every node's table and every lamp say what the servers that are there said last.
+//!
+//! Where several servers speak of one mailbox, less can be demanded. An Asterisk has one value for it, whoever said it, and forgets its own
+//! word when another speaks; of two that spoke on two sides of a split, or at once, none was the last. So nodes that know of the same
+//! writers have to agree on the word of one that is there, and servers that only listen to their node show it. The writers are not held
+//! to it: what they hear may cross what they say. Nor are stock servers, of which each takes its own word for the earlier one when
+//! two of them dump. When every node that had heard a word is gone which its server has forgotten, nobody can say it again
+//! ([`Mark::Overwritten`]).
 
 use crate::asterisk::{Asterisk, Flavour, join};
 use crate::names::{Topic, Value, Word};
