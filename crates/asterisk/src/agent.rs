@@ -342,7 +342,7 @@ impl Server {
                 });
                 return self.transactions.open(now, key, transaction, Pending { envelope, ask });
             }
-            What::Refresh => self.refresh(now, &ask, out),
+            What::Refresh { eid } => self.refresh(now, *eid, &ask, out),
             What::Renew | What::Remove => {}
         }
         let removed = ask.what == What::Remove;
@@ -355,7 +355,7 @@ impl Server {
 
     /// Asterisk asks once for each package, one right after the other; the driver sends everything the first
     /// time.
-    fn refresh(&mut self, now: Duration, ask: &Ask, out: &mut Outbox) {
+    fn refresh(&mut self, now: Duration, eid: Eid, ask: &Ask, out: &mut Outbox) {
         const TWIN: Duration = Duration::from_secs(1);
         let twin = self.refresh_asked.take_if(|(first, at)| !first.same_package(ask) && now < *at + TWIN);
         if twin.is_none() {
@@ -363,9 +363,9 @@ impl Server {
             self.publisher.forget();
             let server = self.id;
             out.events.push_back(if ask.is_initial() {
-                Event::Restarted { server }
+                Event::Restarted { server, eid }
             } else {
-                Event::RefreshAsked { server }
+                Event::RefreshAsked { server, eid }
             });
         }
     }

@@ -46,8 +46,8 @@ impl Package {
 pub(crate) enum Body {
     /// One state of the server with this EID.
     State { eid: Eid, change: Change },
-    /// Send me all you have.
-    Refresh,
+    /// Send me all you have, says the server with this EID.
+    Refresh { eid: Eid },
 }
 
 /// What is wrong with a body; the text is the reason phrase of the 400.
@@ -63,7 +63,7 @@ pub(crate) fn parse(package: Package, body: &[u8]) -> Result<Body, Fault> {
     let eid = eid.parse().map_err(|_| "Field eid is not an EID")?;
     let kind = text(&json, "type").ok_or("Field type is missing")?;
     match (kind, package) {
-        ("refresh", _) => Ok(Body::Refresh),
+        ("refresh", _) => Ok(Body::Refresh { eid }),
         ("devicestate", Package::DeviceState) => Ok(Body::State { eid, change: device_state(&json)? }),
         ("mailboxstate", Package::Mwi) => Ok(Body::State { eid, change: mwi(&json)? }),
         ("devicestate" | "mailboxstate", _) => Err("Field type does not fit the event package"),
@@ -161,7 +161,7 @@ mod tests {
             r#"{"type":"mailboxstate","uniqueid":"100@default","old":1,"new":3,"eid":"00:11:22:33:44:55"}"#
         );
         assert_eq!(refresh(EID), r#"{"type":"refresh","eid":"00:11:22:33:44:55"}"#);
-        assert_eq!(parse(Package::Mwi, refresh(EID).as_bytes()), Ok(Body::Refresh));
+        assert_eq!(parse(Package::Mwi, refresh(EID).as_bytes()), Ok(Body::Refresh { eid: EID }));
     }
 
     #[test]

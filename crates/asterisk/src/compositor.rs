@@ -54,8 +54,8 @@ pub(crate) enum What {
     Renew,
     /// The publication ends.
     Remove,
-    /// The server wants to be told everything.
-    Refresh,
+    /// The server with this EID wants to be told everything.
+    Refresh { eid: Eid },
     /// The server states something.
     State { eid: Eid, change: Change },
 }
@@ -202,7 +202,7 @@ fn read_body(package: Package, request: &Request<'_>) -> Result<What, Refusal> {
         });
     }
     match body::parse(package, request.fields.body) {
-        Ok(Body::Refresh) => Ok(What::Refresh),
+        Ok(Body::Refresh { eid }) => Ok(What::Refresh { eid }),
         Ok(Body::State { eid, change }) => Ok(What::State { eid, change }),
         Err(fault) => Err(bad(fault, DropKind::Body)),
     }

@@ -43,11 +43,15 @@ pub enum Event {
     RefreshAsked {
         /// The server.
         server: ServerId,
+        /// Its EID by the body's own word.
+        eid: Eid,
     },
     /// The same, in a publication that it begins anew: it started, and has forgotten all that was. Already answered.
     Restarted {
         /// The server.
         server: ServerId,
+        /// Its EID by the body's own word.
+        eid: Eid,
     },
     /// The server no longer knows our publication (412): it restarted or let it expire, so it may have lost
     /// all that it was told. The message in flight is being sent anew.

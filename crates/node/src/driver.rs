@@ -194,10 +194,15 @@ impl Driver {
                     self.node.handle(now, Input::Report { server, report, eid, change: change.clone() });
                     self.trail.reported(received, self.now(), eid, &change, &self.metrics);
                 }
-                Event::RefreshAsked { server } | Event::Forgotten { server } => {
+                Event::RefreshAsked { server, eid } => {
+                    self.node.handle(now, Input::Named { server, eid });
                     self.node.handle(now, Input::ResyncAsked(server));
                 }
-                Event::Restarted { server } => self.node.handle(now, Input::Restarted(server)),
+                Event::Forgotten { server } => self.node.handle(now, Input::ResyncAsked(server)),
+                Event::Restarted { server, eid } => {
+                    self.node.handle(now, Input::Named { server, eid });
+                    self.node.handle(now, Input::Restarted(server));
+                }
                 Event::Published { server, outcome } => {
                     let accepted = outcome == asterisk::Outcome::Accepted;
                     self.trail.published(now, server, accepted, &self.names, &self.metrics);

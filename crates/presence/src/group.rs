@@ -20,7 +20,8 @@ const ABSENCE_MAX: Duration = Duration::from_secs(5);
 pub(crate) struct Group {
     pub(crate) membership: Membership,
     pub(crate) outbox: Outbox,
-    /// Set when the node was put out of the group, while it still keeps the states of others that have not been said again.
+    /// When the node was put out of the group, or found others again; set while it keeps states of others that have not been said
+    /// again.
     lost_at: Option<Duration>,
 }
 
@@ -53,6 +54,14 @@ impl Group {
     /// Sends again what did not come back in time. Returns how many words.
     pub(crate) fn repeat(&mut self, now: Duration) -> usize {
         if self.repeat_at().is_some_and(|at| at <= now) { self.outbox.requeue() } else { 0 }
+    }
+
+    /// Others are in reach again. They may need a plain join to say again what they stand for, because what stock members say at
+    /// once is mostly lost: they are given as long as we were.
+    pub(crate) fn find(&mut self, now: Duration) {
+        if self.lost_at.is_some() {
+            self.lost_at = Some(now);
+        }
     }
 
     /// When the absence has lasted too long.

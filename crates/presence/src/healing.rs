@@ -138,6 +138,11 @@ impl Healing {
         self.debts.get(&eid).is_some_and(|debt| debt.words.contains_key(subject))
     }
 
+    /// All that is known to be taken back, said already or not.
+    pub(crate) fn taken_back(&self) -> impl Iterator<Item = (Eid, &Change)> {
+        self.debts.iter().flat_map(|(eid, debt)| debt.words.values().map(|owed| (*eid, &owed.change)))
+    }
+
     /// When something is due for a node of this rank.
     pub(crate) fn due_at(&self, rank: u32) -> Option<Duration> {
         let debts = self.debts.values().filter(|debt| debt.unsaid > 0);

@@ -40,6 +40,13 @@ pub enum Input {
         /// What it states.
         change: Change,
     },
+    /// A server of this node says who it is, and states nothing: it is to be told all the same.
+    Named {
+        /// The server.
+        server: ServerId,
+        /// The EID under which it speaks.
+        eid: Eid,
+    },
     /// The one thing in flight to a server ended.
     Settled {
         /// The server.

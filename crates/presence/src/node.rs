@@ -98,6 +98,7 @@ impl Node {
             Input::Lost => self.group_lost(now),
             Input::Delivered { from, message } => self.deliver(now, from, message),
             Input::Report { server, report, eid, change } => self.report(now, server, report, eid, change),
+            Input::Named { server, eid } => self.named(now, server, eid),
             Input::Settled { server, outcome } => self.settled(now, server, outcome),
             Input::Alive(server) => self.server_alive(server),
             Input::Silent(server) => self.server_silent(now, server),
@@ -122,6 +123,9 @@ impl Node {
             Some(match self.server(server).send(now)? {
                 Word::Change { eid, change, .. } | Word::Withdrawal { eid, change, .. } => {
                     Output::Publish { server, eid, change }
+                }
+                Word::Counts { eid, mailbox, counts } => {
+                    Output::Publish { server, eid, change: Change::Mwi { mailbox, counts } }
                 }
                 Word::Refresh | Word::Discovery | Word::Digest | Word::Request | Word::Ping => {
                     Output::RequestRefresh { server }
@@ -192,6 +196,9 @@ impl Node {
         match word {
             Word::Change { eid, change, time } => Message::Change { eid, change, stamp: stamp(time) },
             Word::Withdrawal { eid, change, time } => Message::Withdrawal { eid, change, stamp: stamp(time) },
+            Word::Counts { eid, mailbox, counts } => {
+                Message::Change { eid, change: Change::Mwi { mailbox, counts }, stamp: stamp(0) }
+            }
             Word::Discovery => Message::Discovery {
                 eid: self.eid,
                 nodeid,
@@ -242,7 +249,7 @@ impl Node {
         for id in 0..self.servers.len() {
             let own = self.servers[id].eid();
             if own.is_some() && own != Some(eid) {
-                self.push_to_server(ServerId(id), Word::Change { eid, change: change.clone(), time: 0 });
+                self.push_to_server(ServerId(id), Word::told(eid, change.clone()));
             }
         }
     }

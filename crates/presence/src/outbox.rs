@@ -1,7 +1,7 @@
 //! What is still to be said on one path, and what was said but not yet confirmed.
 
 use crate::states::{Hash, hash};
-use crate::{Change, Eid, Subject};
+use crate::{Change, Eid, Mailbox, MessageCounts, Subject};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -17,6 +17,9 @@ pub(crate) enum Word {
     Change { eid: Eid, change: Change, time: u64 },
     /// What takes back a state of a server.
     Withdrawal { eid: Eid, change: Change, time: u64 },
+    /// What a server is to show for a mailbox, and whose word that is. The server has one value for it, whoever said it, so only
+    /// the latest of all such words counts.
+    Counts { eid: Eid, mailbox: Mailbox, counts: MessageCounts },
     /// Who we are.
     Discovery,
     /// How far we have come.
@@ -33,6 +36,7 @@ pub(crate) enum Word {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Topic {
     Change(Eid, Subject),
+    Counts(Mailbox),
     Discovery,
     Digest,
     Request,
@@ -41,11 +45,20 @@ pub(crate) enum Topic {
 }
 
 impl Word {
+    /// What a server is told of another's.
+    pub(crate) fn told(eid: Eid, change: Change) -> Self {
+        match change {
+            Change::DeviceState { .. } => Self::Change { eid, change, time: 0 },
+            Change::Mwi { mailbox, counts } => Self::Counts { eid, mailbox, counts },
+        }
+    }
+
     pub(crate) fn topic(&self) -> Topic {
         match self {
             Self::Change { eid, change, .. } | Self::Withdrawal { eid, change, .. } => {
                 Topic::Change(*eid, change.subject())
             }
+            Self::Counts { mailbox, .. } => Topic::Counts(mailbox.clone()),
             Self::Discovery => Topic::Discovery,
             Self::Digest => Topic::Digest,
             Self::Request => Topic::Request,
@@ -62,6 +75,7 @@ impl Word {
     fn into_change(self) -> Option<Change> {
         match self {
             Self::Change { change, .. } | Self::Withdrawal { change, .. } => Some(change),
+            Self::Counts { mailbox, counts, .. } => Some(Change::Mwi { mailbox, counts }),
             Self::Discovery | Self::Digest | Self::Request | Self::Ping | Self::Refresh => None,
         }
     }
@@ -224,6 +238,11 @@ impl Outbox {
         self.in_flight.front().map(|sent| sent.at)
     }
 
+    /// Whether a word about this is on its way.
+    pub(crate) fn is_in_flight(&self, topic: &Topic) -> bool {
+        self.in_flight.iter().any(|sent| sent.word.topic() == *topic)
+    }
+
     /// How many words wait or are unconfirmed.
     pub(crate) fn len(&self) -> usize {
         self.pending.len() + self.in_flight.len()
@@ -358,6 +377,23 @@ mod tests {
         outbox.push(word("a", DeviceState::Ringing)).unwrap();
         outbox.push_last(Word::Digest).unwrap();
         assert_eq!(drain(&mut outbox), [word("a", DeviceState::Ringing), Word::Digest]);
+    }
+
+    #[test]
+    fn of_a_mailbox_a_server_is_told_the_latest_word_whoever_says_it() {
+        let mut outbox = Outbox::new(1);
+        let mailbox = Mailbox::new("100@default").unwrap();
+        let light = |server: u8, new: u32| {
+            let counts = MessageCounts { new, old: 0 };
+            Word::told(Eid([0, 0, 0, 0, 0, server]), Change::Mwi { mailbox: mailbox.clone(), counts })
+        };
+        for (server, new) in [(1, 1), (2, 2), (1, 3)] {
+            outbox.push(light(server, new)).unwrap();
+        }
+        assert_eq!(drain(&mut outbox), [light(1, 3)]);
+        outbox.push(light(2, 4)).unwrap();
+        assert_eq!(outbox.requeue(), 1);
+        assert_eq!(drain(&mut outbox), [light(2, 4)]);
     }
 
     #[test]

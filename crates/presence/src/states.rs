@@ -42,8 +42,7 @@ struct Entry {
     state: DeviceState,
     /// The server may not say so any more; it has not said it again since that became doubtful.
     suspect: bool,
-    sequence: u64,
-    time: u64,
+    stamp: Stamp,
 }
 
 /// What a [`Change`] did to the table.
@@ -206,7 +205,10 @@ impl States {
     pub(crate) fn to_tell(&self, eid: Eid) -> Vec<(Change, u64)> {
         let Some(server) = self.by_eid.get(&eid) else { return Vec::new() };
         let devices = server.devices.iter().map(|(device, entry)| {
-            (Change::DeviceState { device: device.clone(), state: entry.state, cachable: true }, entry.time)
+            (
+                Change::DeviceState { device: device.clone(), state: entry.state, cachable: true },
+                entry.stamp.time,
+            )
         });
         let mut changes: Vec<_> = devices.chain(self.mailboxes.led_by(eid)).collect();
         changes.sort_by_key(|(change, _)| change.is_idle());
@@ -220,7 +222,7 @@ impl States {
                 let entry = self.by_eid.get(&eid)?.devices.get(device)?;
                 let change =
                     Change::DeviceState { device: device.clone(), state: entry.state, cachable: true };
-                Some((change, entry.time))
+                Some((change, entry.stamp.time))
             }
             Subject::Mailbox(mailbox) => {
                 let (latest, counts) = self.mailboxes.latest(mailbox)?;
@@ -286,12 +288,9 @@ impl ServerStates {
     }
 
     fn enter(&mut self, device: &Device, state: DeviceState, stamp: Stamp, room: bool) -> Effect {
-        let entry = Entry { state, suspect: false, sequence: stamp.sequence, time: stamp.time };
-        let incarnation = self.latest.incarnation;
+        let entry = Entry { state, suspect: false, stamp };
         match self.devices.get_mut(device) {
-            Some(known) if stamp.is_stale(&Stamp { incarnation, sequence: known.sequence, time: 0 }) => {
-                Effect::Stale
-            }
+            Some(known) if stamp.is_stale(&known.stamp) => Effect::Stale,
             Some(known) => {
                 let effect = if known.state == state { Effect::Known } else { Effect::News };
                 *known = entry;

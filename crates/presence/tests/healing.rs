@@ -72,6 +72,25 @@ fn after_a_merge_stock_servers_are_made_to_speak_by_one_node() {
 }
 
 #[test]
+fn what_a_stock_member_could_not_say_again_in_a_merge_has_time_until_a_plain_join() {
+    let mut world = World::in_group(&[ONE]);
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.run();
+    world.input(Input::Lost);
+    world.input(Input::Joined { me: ME, members: vec![ME] });
+    world.wait(Duration::from_secs(2));
+    world.came(ONE, Arrival::Machine);
+    world.deliver(ONE, discovery(PBX1, 1, None));
+    world.run();
+    assert!(world.node.synced());
+    let out = publish(FIRST, PBX1, lamp(DeviceState::Unavailable));
+    world.wait(Duration::from_secs(4));
+    assert!(!world.run().contains(&out), "its dump may have been lost");
+    world.wait(Duration::from_secs(1));
+    assert!(world.run().contains(&out), "it does not stand for it any more");
+}
+
+#[test]
 fn a_server_that_is_back_is_not_taken_back() {
     let mut world = World::in_group(&[ONE, TWO]);
     world.deliver(ONE, said(PBX1, device("a", DeviceState::InUse)));

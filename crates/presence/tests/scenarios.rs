@@ -144,6 +144,36 @@ fn a_server_is_told_nothing_before_its_eid_is_known() {
 }
 
 #[test]
+fn a_server_that_only_says_who_it_is_is_told_everything() {
+    let mut world = World::outside(vec![ServerConfig { eid: None }; 2]);
+    world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
+    world.input(Input::Alive(FIRST));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.run();
+    world.input(Input::Named { server: FIRST, eid: PBX3 });
+    world.input(Input::Restarted(FIRST));
+    assert!(world.run().contains(&publish(FIRST, PBX1, lamp(DeviceState::InUse))));
+    world.input(Input::Named { server: SECOND, eid: PBX3 });
+    let told = Note::EqualEid { eid: PBX3, holder: Holder::Server(FIRST), second: Holder::Server(SECOND) };
+    assert_eq!(world.notes(), [told, Note::Dropped(Drop::EqualEid)]);
+}
+
+#[test]
+fn a_server_whose_eid_becomes_known_is_told_what_was_taken_back_before() {
+    let mut world = World::outside(vec![ServerConfig { eid: None }]);
+    world.input(Input::Joined { me: ME, members: vec![ME, OTHER] });
+    world.input(Input::Alive(FIRST));
+    for eid in [PBX1, PBX3] {
+        world.deliver(OTHER, taken_back(eid, lamp(DeviceState::Unavailable)));
+    }
+    assert_eq!(world.run().iter().filter(|output| matches!(output, Output::Publish { .. })).count(), 0);
+    world.report(FIRST, PBX3, lamp(DeviceState::NotInUse)).unwrap();
+    let told: Vec<_> =
+        world.run().into_iter().filter(|output| matches!(output, Output::Publish { .. })).collect();
+    assert_eq!(told, [publish(FIRST, PBX1, lamp(DeviceState::Unavailable))]);
+}
+
+#[test]
 fn a_word_to_a_server_is_repeated_until_it_is_taken_and_only_the_last_state_counts() {
     let mut world = World::in_group(&[ONE]);
     world.deliver(ONE, said(PBX1, lamp(DeviceState::Ringing)));

@@ -80,6 +80,8 @@ pub enum Mark {
     NamelessServer,
     /// A server had refused what its node told it.
     Rejected,
+    /// A stock server has forgotten what it said of a mailbox, because another spoke of it later, and no node is left that has heard it.
+    Overwritten,
 }
 
 /// What a run has seen.
@@ -144,7 +146,7 @@ impl Stats {
 
 impl Mark {
     /// Every situation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::DumpLost,
         Self::ChangeLost,
         Self::NodeRefused,
@@ -163,6 +165,7 @@ impl Mark {
         Self::StockLost,
         Self::NamelessServer,
         Self::Rejected,
+        Self::Overwritten,
     ];
 }
 

@@ -69,6 +69,9 @@ pub(crate) struct Plain {
     pub(crate) rejecting: bool,
     /// What it has refused, and so cannot know: who said it, and of what.
     pub(crate) rejected: BTreeSet<(usize, Topic)>,
+    /// What it has told its node in this life, and when something of it was told for the first time last.
+    pub(crate) told: BTreeSet<Topic>,
+    pub(crate) told_first_at: Duration,
 }
 
 /// A queue of PUBLISH requests to the node, one in flight.
@@ -174,6 +177,8 @@ impl Plain {
             loss,
             rejecting: false,
             rejected: BTreeSet::new(),
+            told: BTreeSet::new(),
+            told_first_at: Duration::ZERO,
         }
     }
 }

@@ -83,9 +83,9 @@ impl Sight {
 }
 
 impl Absence {
-    /// Whether some node could have told.
-    pub(crate) fn is_witnessed(&self) -> bool {
-        !self.witnesses.is_empty()
+    /// Whether some node could have told, and is able to.
+    pub(crate) fn is_told(&self, is_well: impl Fn(usize) -> bool) -> bool {
+        self.witnesses.iter().any(|node| is_well(*node))
     }
 }
 

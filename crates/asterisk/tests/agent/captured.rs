@@ -63,7 +63,10 @@ fn request(agent: &mut Agent, captured: &str, tag: Option<&str>) -> (String, Str
 fn the_life_of_a_server_from_start_to_graceful_stop() {
     let mut agent = agent(None);
     let (devices, events) = request(&mut agent, captured!("refresh-devicestate"), None);
-    assert_eq!(events, "[Alive { server: ServerId(0) }, Restarted { server: ServerId(0) }]");
+    assert_eq!(
+        events,
+        "[Alive { server: ServerId(0) }, Restarted { server: ServerId(0), eid: 02:00:00:00:09:03 }]"
+    );
     let (mailboxes, events) = request(&mut agent, captured!("refresh-mwi"), None);
     assert_eq!(events, "[]", "one dump answers both");
     let (devices, events) = request(&mut agent, captured!("modify-devicestate"), Some(&devices));

@@ -185,7 +185,8 @@ fn a_refresh_is_asked_for_both_packages_and_heard_once() {
     pair.run(SECOND);
     let published = Event::Published { server: PEER, outcome: Outcome::Accepted };
     assert!(pair.told(0).contains(&&published));
-    assert_eq!(pair.told(1), [&Event::Alive { server: PEER }, &Event::Restarted { server: PEER }]);
+    let restarted = Event::Restarted { server: PEER, eid: EID };
+    assert_eq!(pair.told(1), [&Event::Alive { server: PEER }, &restarted]);
     pair.agents[0].request_refresh(pair.now, PEER);
     pair.run(3 * SECOND);
     assert_eq!(pair.told(1).len(), 3, "asked again is heard again");

@@ -20,6 +20,9 @@ impl Node {
             self.states.suspect(eid);
         }
         self.told.clear();
+        if !self.group.membership.others().is_empty() {
+            self.group.find(now);
+        }
         self.sync.begin(now, self.group.membership.others());
         self.replication.join(&self.states);
         self.healing.wait_for_all(now);
@@ -104,12 +107,6 @@ impl Node {
 
     pub(super) fn end_sync(&mut self, now: Duration) {
         let Some(silent) = self.sync.end(now) else { return };
-        for eid in self.unconfirmed() {
-            // Whose member is not there may be in a part of the group that has not been found yet.
-            if self.group.membership.speaker(eid).is_some() {
-                self.sweep_and_tell(now, eid);
-            }
-        }
         self.note(Note::Synced { silent });
     }
 
@@ -295,7 +292,7 @@ impl Node {
         }
         self.tell_servers(eid, change);
         if let Some(Holder::Server(server)) = self.holder_here(eid) {
-            self.push_to_server(server, Word::Change { eid: self.eid, change: change.clone(), time: 0 });
+            self.push_to_server(server, Word::told(self.eid, change.clone()));
         }
     }
 

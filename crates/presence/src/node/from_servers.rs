@@ -1,17 +1,29 @@
 //! What the servers of this node tell it.
 
 use super::Node;
-use crate::outbox::Word;
+use crate::outbox::{Topic, Word};
 use crate::output::{Drop, Holder, Note, Output, Refusal};
 use crate::server::Learned;
 use crate::states::Effect;
 use crate::{Change, Eid, Outcome, ServerId, Stamp};
+use alloc::vec::Vec;
 use core::time::Duration;
 
 impl Node {
     /// A server states something of its own.
     pub(super) fn report(&mut self, now: Duration, server: ServerId, report: u64, eid: Eid, change: Change) {
         let verdict = self.admit(server, eid).and_then(|()| self.take_report(now, server, eid, change));
+        self.count_refusal(verdict);
+        self.outputs.push_back(Output::Answer { server, report, verdict });
+    }
+
+    /// A server says who it is.
+    pub(super) fn named(&mut self, now: Duration, server: ServerId, eid: Eid) {
+        let verdict = self.admit(server, eid).map(|()| self.learn(now, server, eid));
+        self.count_refusal(verdict);
+    }
+
+    fn count_refusal(&mut self, verdict: Result<(), Refusal>) {
         if let Err(refusal) = verdict {
             self.drop_for(match refusal {
                 Refusal::EqualEid => Drop::EqualEid,
@@ -20,7 +32,6 @@ impl Node {
                 Refusal::Stopping => Drop::Stopping,
             });
         }
-        self.outputs.push_back(Output::Answer { server, report, verdict });
     }
 
     fn take_report(
@@ -43,6 +54,7 @@ impl Node {
         let time = self.time(now);
         match self.states.enter(eid, &change, Stamp { time, ..Stamp::default() }) {
             Effect::New | Effect::News => {
+                self.outdate(server, &change);
                 self.tell_servers(eid, &change);
                 self.push_to_group(Word::Change { eid, change, time });
                 Ok(())
@@ -52,15 +64,27 @@ impl Node {
         }
     }
 
+    /// A server has spoken of a mailbox, of which it has one value: what waits to be told to it is outdated, and what is on its
+    /// way may reach it after it spoke. So it is told its own word again, under our own EID, for it takes nothing under its own.
+    fn outdate(&mut self, server: ServerId, change: &Change) {
+        let Change::Mwi { mailbox, .. } = change else { return };
+        let topic = Topic::Counts(mailbox.clone());
+        let outbox = &mut self.server(server).outbox;
+        outbox.cancel(&topic);
+        if outbox.is_in_flight(&topic) {
+            self.push_to_server(server, Word::told(self.eid, change.clone()));
+        }
+    }
+
     /// Tells a server everything: it knows nothing, or has lost what it knew.
     pub(super) fn resync(&mut self, server: ServerId) {
         let Some(own) = self.server(server).eid() else { return };
         self.server(server).told();
-        let others: alloc::vec::Vec<_> = self.states.eids().filter(|eid| *eid != own).collect();
+        let others: Vec<_> = self.states.eids().filter(|eid| *eid != own).collect();
         let mut told = 0;
         for eid in others {
-            for (change, time) in self.states.to_tell(eid) {
-                self.push_to_server(server, Word::Change { eid, change, time });
+            for (change, _) in self.states.to_tell(eid) {
+                self.push_to_server(server, Word::told(eid, change));
                 told += 1;
             }
         }
@@ -146,6 +170,7 @@ impl Node {
     }
 
     fn learn(&mut self, now: Duration, server: ServerId, eid: Eid) {
+        let was_nameless = self.server(server).eid().is_none();
         match self.server(server).learn(eid) {
             Learned::Nothing => return,
             Learned::Reporting => {}
@@ -153,6 +178,23 @@ impl Node {
         }
         self.note(Note::ServerLearned { server, eid });
         self.resync_if_new(server);
+        if was_nameless {
+            self.tell_departed(server);
+        }
+    }
+
+    /// A server whose EID was not known was told of nobody's departure, and may show what an earlier run of this node told it.
+    fn tell_departed(&mut self, server: ServerId) {
+        let own = self.server(server).eid();
+        let falls_back = |change: &Change| match change {
+            Change::DeviceState { .. } => false,
+            Change::Mwi { mailbox, .. } => self.states.latest_of(mailbox).is_some(),
+        };
+        let gone = self.healing.taken_back().filter(|(eid, change)| Some(*eid) != own && !falls_back(change));
+        let words: Vec<_> = gone.map(|(eid, change)| Word::told(eid, change.clone())).collect();
+        for word in words {
+            self.push_to_server(server, word);
+        }
     }
 
     fn resync_if_new(&mut self, server: ServerId) {

@@ -18,7 +18,7 @@ impl Node {
             self.note(Note::TakenBack { states: due.len() });
         }
         for (eid, change) in due {
-            self.push_to_group(Word::Withdrawal { eid, change, time: self.time(now) });
+            self.say_withdrawal(now, eid, change);
         }
         let stock = self.group.membership.stock().next().is_some();
         if stock && self.healing.take_touch(now, rank) {
@@ -38,6 +38,7 @@ impl Node {
     /// Members have come: stock ones may have lost words of each other, or may say all again now.
     pub(super) fn judge_arrivals(&mut self, now: Duration, joined: &[(Member, Arrival)]) {
         if joined.iter().any(|(_, arrival)| *arrival == Arrival::Machine) {
+            self.group.find(now);
             self.healing.want_touch(now);
             self.healing.owe_found(now);
         }

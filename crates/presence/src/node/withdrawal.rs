@@ -4,7 +4,7 @@ use super::Node;
 use crate::outbox::Word;
 use crate::output::{Holder, Note};
 use crate::states::Taken;
-use crate::{Eid, Member, Message};
+use crate::{Change, Eid, Kind, Member, Message, ServerId};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -15,9 +15,11 @@ impl Node {
         // Nobody else may be there to do it.
         for (eid, change) in self.healing.take_all() {
             if self.group.membership.speaker(eid).is_none() {
-                self.push_to_group(Word::Withdrawal { eid, change, time: self.time(now) });
+                self.say_withdrawal(now, eid, change);
             }
         }
+        // A mailbox falls back to what others say of it; only to our own servers they are all gone.
+        self.retire(now, &self.own_eids());
         self.retire(now, &self.states.eids().collect::<Vec<_>>());
     }
 
@@ -42,16 +44,45 @@ impl Node {
     /// person may be looking at them.
     fn withdraw(&mut self, now: Duration, mut gone: Vec<(Eid, Taken)>) {
         gone.sort_by_key(|(_, taken)| !taken.lit);
-        for (eid, Taken { withdrawal: change, shows, lit }) in gone {
+        for (eid, Taken { withdrawal, shows, lit }) in gone {
+            let change = self.as_it_is(withdrawal);
             if shows {
                 self.tell_servers(eid, &change);
+                self.tell_itself(eid, &change);
             }
             if shows && !self.stopping {
                 self.healing.owe(now, eid, change.clone(), lit);
             }
             if self.speaks_for(eid) {
                 self.healing.settle(eid, &change.subject());
-                self.push_to_group(Word::Withdrawal { eid, change, time: self.time(now) });
+                self.say_withdrawal(now, eid, change);
+            }
+        }
+    }
+
+    /// A server of ours that began anew, and does not speak of a mailbox again, is told what another says of it.
+    fn tell_itself(&mut self, eid: Eid, change: &Change) {
+        let Change::Mwi { mailbox, .. } = change else { return };
+        let server = self.servers.iter().position(|server| server.eid() == Some(eid)).map(ServerId);
+        if let (Some(server), Some((latest, _))) = (server, self.states.latest_of(mailbox)) {
+            self.push_to_server(server, Word::told(latest, change.clone()));
+        }
+    }
+
+    /// Takes a state back in the group.
+    pub(super) fn say_withdrawal(&mut self, now: Duration, eid: Eid, change: Change) {
+        let change = self.as_it_is(change);
+        self.push_to_group(Word::Withdrawal { eid, change, time: self.time(now) });
+    }
+
+    /// What a withdrawal has to say now: a mailbox becomes what another server says of it, if one does, whatever that was when
+    /// the withdrawal was decided on.
+    fn as_it_is(&self, withdrawal: Change) -> Change {
+        match withdrawal {
+            Change::DeviceState { .. } => withdrawal,
+            Change::Mwi { mailbox, .. } => {
+                let counts = self.states.latest_of(&mailbox).map(|(_, counts)| counts).unwrap_or_default();
+                Change::Mwi { mailbox, counts }
             }
         }
     }
@@ -65,34 +96,68 @@ impl Node {
     pub(super) fn hear_withdrawal(&mut self, now: Duration, from: Member, message: &Message) {
         let Message::Withdrawal { eid, change, .. } = message else { return };
         let (eid, subject) = (*eid, change.subject());
-        let from_other = self.group.membership.me() != Some(from);
         let known = self.healing.knows(eid, &subject);
         self.healing.settle(eid, &subject);
         let speaker = self.group.membership.speaker(eid);
         let ours = matches!(self.holder_here(eid), Some(Holder::Server(_)));
         if speaker == Some(from) || speaker.is_none() && !ours {
-            match self.states.take(eid, &subject) {
-                Some(Taken { withdrawal, shows: true, .. }) => self.tell_servers(eid, &withdrawal),
-                None if !known && from_other => {
-                    // Our servers may have been told of it before this node began.
-                    self.tell_servers(eid, change);
-                    self.healing.owe(now, eid, change.clone(), false);
-                    self.healing.settle(eid, &subject);
-                }
-                Some(_) | None => {}
-            }
-            return;
+            let is_told = known || self.group.membership.me() == Some(from);
+            self.take_back(now, eid, change, is_told);
+        } else {
+            self.contradict(now, eid, change);
         }
-        // The server is there and stands for something else: stock servers have been told wrongly.
-        let Some((stands, time)) = self.states.find(eid, &subject).filter(|(stands, _)| stands != change)
+        self.correct(now, from, eid, change);
+    }
+
+    fn take_back(&mut self, now: Duration, eid: Eid, change: &Change, is_told: bool) {
+        match self.states.take(eid, &change.subject()) {
+            Some(Taken { withdrawal, shows: true, .. }) => self.tell_servers(eid, &withdrawal),
+            None if !is_told => {
+                // Our servers may have been told of it before this node began.
+                let change = self.as_it_is(change.clone());
+                self.tell_servers(eid, &change);
+                let subject = change.subject();
+                self.healing.owe(now, eid, change, false);
+                self.healing.settle(eid, &subject);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// The server is there: if it stands for something else, stock servers have been told wrongly.
+    fn contradict(&mut self, now: Duration, eid: Eid, change: &Change) {
+        let Some((stands, time)) =
+            self.states.find(eid, &change.subject()).filter(|(stands, _)| stands != change)
         else {
-            return self.note_ignored(message.kind());
+            return self.note_ignored(Kind::Withdrawal);
         };
         self.note(Note::StaleWithdrawal { eid });
-        if ours {
+        if self.speaks_for(eid) {
             self.push_to_group(Word::Change { eid, change: stands, time });
-        } else if speaker.is_some_and(|speaker| !self.group.membership.is_node(speaker)) {
+        } else if self.group.membership.speaker(eid).is_some_and(|it| !self.group.membership.is_node(it)) {
             self.healing.want_touch(now);
+        }
+    }
+
+    /// To a stock server a withdrawal is the last word about its mailbox, and what it falls back to may be news to other nodes.
+    /// So whoever has the last word now says it again; if that is a stock server, it has forgotten what it said, and the
+    /// withdrawal is said again as it should be.
+    fn correct(&mut self, now: Duration, from: Member, eid: Eid, change: &Change) {
+        let Change::Mwi { mailbox, counts } = change else { return };
+        let latest = self.states.latest_of(mailbox);
+        match latest.filter(|(latest, _)| matches!(self.holder_here(*latest), Some(Holder::Server(_)))) {
+            Some((latest, counts)) => {
+                let change = Change::Mwi { mailbox: mailbox.clone(), counts };
+                self.push_to_group(Word::Change { eid: latest, change, time: self.time(now) });
+            }
+            None => {
+                let right = latest.map(|(_, counts)| counts).unwrap_or_default();
+                let stands = self.states.of_mailbox(mailbox).any(|(whose, _)| whose == eid);
+                let said_by_us = self.group.membership.me() == Some(from) && !self.stopping;
+                if said_by_us && right != *counts && !stands {
+                    self.say_withdrawal(now, eid, change.clone());
+                }
+            }
         }
     }
 }

@@ -46,6 +46,9 @@ fn an_older_word_of_the_same_run_changes_nothing_and_another_run_begins_anew() {
     assert_eq!(states.enter(A, &busy, stamp(7, 19)), Effect::Stale);
     assert_eq!(states.enter(A, &busy, stamp(6, 1)), Effect::News, "a clock may have been set back");
     assert_eq!(states.of(A).unwrap().latest(), stamp(6, 1));
+    let other = state("PJSIP/2", DeviceState::Busy, true);
+    assert_eq!(states.enter(A, &other, stamp(5, 30)), Effect::New);
+    assert_eq!(states.enter(A, &ringing, stamp(5, 10)), Effect::News, "of each subject the run is known");
 }
 
 #[test]

@@ -116,6 +116,16 @@ impl Asterisk {
         mailboxes.chain(devices).collect()
     }
 
+    /// Whether the server says something of its own of this topic when it dumps.
+    pub(crate) fn stands_for(&self, topic: Topic) -> bool {
+        match topic {
+            Topic::Device(_) | Topic::Ephemeral(_) => {
+                self.cache.get(&topic).is_some_and(|states| states.contains_key(&self.eid))
+            }
+            Topic::Mailbox(_) => self.mailboxes.get(&topic).is_some_and(|(_, eid)| *eid == self.eid),
+        }
+    }
+
     /// What the server remembers that another said of a device.
     pub(crate) fn heard(&self, topic: Topic, eid: Eid) -> Option<DeviceState> {
         self.cache.get(&topic)?.get(&eid).copied()

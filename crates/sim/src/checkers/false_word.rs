@@ -51,9 +51,12 @@ impl World<'_> {
         further.is_some()
     }
 
-    /// Whether it takes back what a server said, when there was a reason to.
+    /// Whether it takes back what a server said, when there was a reason to. What another has overwritten of a mailbox, the server
+    /// does not say again when it is back from a split, and so it stays taken back; nodes that come later are told.
     fn is_withdrawal(&self, server: usize, word: Word) -> bool {
-        let stands = self.model.current(server, word.topic).is_some();
+        let asterisk = self.servers[server].asterisk.as_ref();
+        let stands = self.model.current(server, word.topic).is_some()
+            && asterisk.is_some_and(|asterisk| asterisk.stands_for(word.topic));
         let absent = !stands || self.sight.unseen_at(server).is_some_and(|at| self.now < at + WITHDRAWN_MAX);
         absent && (word.value == Value::withdrawn(word.topic) || self.falls_back(server, word))
     }

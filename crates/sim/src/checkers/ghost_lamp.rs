@@ -6,8 +6,8 @@
 use crate::names::{Topic, Word};
 use crate::report::{Checker, Mark};
 use crate::server::Side;
-use crate::shell::Shell;
 use crate::world::World;
+use presence::ServerId;
 use std::time::Duration;
 
 /// The promise.
@@ -22,11 +22,16 @@ const REPEAT: Duration = Duration::from_secs(10);
 const ABSENCE: Duration = Duration::from_secs(5);
 /// A server without cluster module that ended without a word is missed after six seconds, looked at every two.
 const MISSED: Duration = Duration::from_secs(9);
+/// More words than these that wait for a listener take their time, one request after the other.
+const CROWD: usize = 16;
 /// A server that restarted quickly is expected to say again what it stands for; three seconds after the last of it the rest goes.
 const RESTATING: Duration = Duration::from_secs(5);
 
 pub(super) fn judge(world: &mut World<'_>) {
     for listener in 0..world.servers.len() {
+        if is_crowded(world, listener) {
+            world.checkers.crowded.insert(listener, world.now);
+        }
         let Some(patience) = patience(world, listener) else { continue };
         settle(world, listener, patience);
         if let Some((word, text)) = find(world, listener, patience) {
@@ -37,10 +42,21 @@ pub(super) fn judge(world: &mut World<'_>) {
     }
 }
 
+/// Whether a listener has so much to be told that the last of it comes late.
+fn is_crowded(world: &World<'_>, listener: usize) -> bool {
+    let Some(plain) = world.servers[listener].plain() else { return false };
+    let core = world.nodes[plain.node].core.as_ref();
+    core.is_some_and(|core| core.server_queue(ServerId(plain.slot)) > CROWD)
+}
+
 /// How long the lamps of a listener may be wrong; `None` while nobody can say.
 fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
     let server = &world.servers[listener];
     if !server.is_well() || world.is_stormy() || world.bus.is_forming() {
+        return None;
+    }
+    let crowded = world.checkers.crowded.get(&listener);
+    if crowded.is_some_and(|at| world.now < *at + DEADLINE) {
         return None;
     }
     let mut patience = DEADLINE + SLACK;
@@ -65,24 +81,29 @@ fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
             [plain.node].into()
         }
     };
-    let is_well = |node: &Shell| node.is_well() && world.bus.is_well(node.member.nodeid);
-    if !beside.iter().any(|node| is_well(&world.nodes[*node])) {
+    if !beside.iter().any(|node| is_able(world, *node)) {
         return None;
     }
-    for node in beside.into_iter().map(|node| &world.nodes[node]) {
-        let swallowed = node.swallowed_at.is_some_and(|at| world.now < at + REPEAT + patience);
-        let well = is_well(node);
-        patience += if well { Duration::ZERO } else { RANK };
-        patience += if swallowed { REPEAT } else { Duration::ZERO };
-    }
-    Some(patience)
+    patience += RANK * u32::try_from(beside.iter().filter(|node| !is_able(world, **node)).count()).ok()?;
+    // Those on their way out included: what they take back counts until it is seen to be lost.
+    let running = world.nodes.iter().filter(|node| node.core.is_some());
+    let swallowed =
+        running.filter(|node| node.swallowed_at.is_some_and(|at| world.now < at + REPEAT + patience)).count();
+    Some(patience + REPEAT * u32::try_from(swallowed).ok()?)
+}
+
+/// Whether a node does its part.
+fn is_able(world: &World<'_>, node: usize) -> bool {
+    let shell = &world.nodes[node];
+    shell.is_well() && world.bus.is_well(shell.member.nodeid)
 }
 
 /// Departures that were long enough ago have been dealt with.
 fn settle(world: &mut World<'_>, listener: usize, patience: Duration) {
     for server in 0..world.servers.len() {
         let Some(absence) = world.sight.absence(listener, server) else { continue };
-        if !absence.settled && absence.is_witnessed() && is_over(world, absence.since, patience) {
+        let told = absence.is_told(|node| is_able(world, node));
+        if !absence.settled && told && is_over(world, absence.since, patience) {
             world.sight.settle(listener, server);
             world.stats.mark(Mark::GhostJudged);
         }
@@ -135,9 +156,14 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
             history.last().is_some_and(|said| !is_over(world, said.at, patience + MISSED))
         }
         None => {
+            let started = world.servers[server].started_at;
             world.model.is_lit_since(server, topic, ended_lately)
-                || ended_lately(world.servers[server].started_at)
+                || ended_lately(started)
+                || world.servers[server].plain().is_some_and(|plain| ended_lately(plain.told_first_at))
         }
-        Some(absence) => !absence.is_witnessed() || !is_over(world, absence.since, patience),
+        // Those who could tell may all be stopped, while others who came later go on.
+        Some(absence) => {
+            !absence.is_told(|node| is_able(world, node)) || !is_over(world, absence.since, patience)
+        }
     }
 }

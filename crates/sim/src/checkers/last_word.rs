@@ -1,4 +1,11 @@
 //! No lost last word: when all faults are over, every node's table and every lamp say what the servers that are there said last.
+//!
+//! Where several servers speak of one mailbox, less can be demanded. An Asterisk has one value for it, whoever said it, and forgets its own
+//! word when another speaks; of two that spoke on two sides of a split, or at once, none was the last. So nodes that know of the same
+//! writers have to agree on the word of one that is there, and servers that only listen to their node show it. The writers are not held
+//! to it: what they hear may cross what they say. Nor are stock servers, of which each takes its own word for the earlier one when
+//! two of them dump. When every node that had heard a word is gone which its server has forgotten, nobody can say it again
+//! ([`Mark::Overwritten`]).
 
 use crate::asterisk::{Asterisk, Flavour, join};
 use crate::names::{Topic, Value, Word};
@@ -287,7 +294,15 @@ fn judge_mailbox(
         ([_, _, ..], Side::Stock(_)) => return Ok(()),
         ([_, _, ..], Side::Plain(_)) if speakers.contains(&listener) => return Ok(()),
         ([_, _, ..], Side::Plain(plain)) => {
-            world.nodes[plain.node].core.as_ref().and_then(|core| effective(core, topic)).unwrap_or(nothing)
+            let word = world.nodes[plain.node].core.as_ref().and_then(|core| effective(core, topic));
+            let forgotten = |(server, right): (&usize, &Option<Value>)| {
+                right.is_some() && world.servers[*server].stock().is_some()
+            };
+            if word.is_none() && speakers.iter().zip(&rights).any(forgotten) {
+                excused.push(Mark::Overwritten);
+                return Ok(());
+            }
+            word.unwrap_or(nothing)
         }
         ([server], _) if *server == listener => return Ok(()),
         _ => rights.first().copied().flatten().unwrap_or(nothing),

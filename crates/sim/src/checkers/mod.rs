@@ -25,6 +25,10 @@ pub(crate) struct Checkers {
     reached: BTreeMap<(usize, usize, Topic), usize>,
     /// Nodes that are on their way back into the group.
     returns: Vec<intermediate::Return>,
+    /// When a server was last seen to have told its node not yet all that it had said.
+    pub(crate) backlog_at: Duration,
+    /// When so much was last waiting for a listener that its lamps may be late.
+    crowded: BTreeMap<usize, Duration>,
     /// When something was last said of a topic.
     touched: BTreeMap<Topic, Duration>,
 }

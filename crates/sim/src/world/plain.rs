@@ -119,11 +119,11 @@ impl World<'_> {
         let (now, id) = (self.now, self.counted());
         let link = &mut self.nodes[node].links[slot];
         let id_of = ServerId(slot);
-        let input = match item {
+        let eid = self.servers[server].eid;
+        let inputs = match item {
             Item::State(word) => {
                 self.nodes[node].reports.insert(id, Report { server, life, channel, number });
-                let eid = self.servers[server].eid;
-                Some(Input::Report { server: id_of, report: id, eid, change: word.change() })
+                vec![Input::Report { server: id_of, report: id, eid, change: word.change() }]
             }
             Item::Refresh => {
                 let twin =
@@ -135,13 +135,13 @@ impl World<'_> {
                 // An initial request that asks for everything comes from a new process; but also from one whose node is new.
                 let input = if fresh { Input::Restarted(id_of) } else { Input::ResyncAsked(id_of) };
                 self.answer_report(server, life, channel, number, true);
-                (!twin).then_some(input)
+                if twin { vec![] } else { vec![Input::Named { server: id_of, eid }, input] }
             }
         };
         let who = self.servers[server].name.clone();
         self.note(&who, || format!("told its node {item:?}, published {published}, fresh {fresh}"));
-        if let Some(input) = input {
-            self.nodes[node].sip_inbox.push_back(input);
+        if !inputs.is_empty() {
+            self.nodes[node].sip_inbox.extend(inputs);
             self.plan_turn(node);
         }
     }
@@ -183,10 +183,13 @@ impl World<'_> {
             return;
         }
         let channel_of = &mut the.plain_mut().channels[channel];
-        if channel_of.flight.take_if(|flight| flight.number == number).is_none() {
-            return;
-        }
+        let Some(flight) = channel_of.flight.take_if(|flight| flight.number == number) else { return };
         channel_of.published |= accepted;
+        if let Item::State(word) = flight.item
+            && the.plain_mut().told.insert(word.topic)
+        {
+            the.plain_mut().told_first_at = self.now;
+        }
         self.next_report(server, channel);
     }
 }
@@ -381,6 +384,7 @@ impl World<'_> {
         plain.channels = Default::default();
         plain.late.clear();
         plain.rejected.clear();
+        plain.told.clear();
         self.start_plain_queues(server);
     }
 

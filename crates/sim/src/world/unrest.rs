@@ -344,6 +344,7 @@ impl World<'_> {
 
     /// Ends everything that is wrong. What is dead comes back, or is gone for good.
     pub(super) fn cure_all(&mut self) {
+        self.checkers.interrupt(None);
         for nodeid in self.nodeids() {
             self.bus.disturb(nodeid, 0.0, 0.0);
             self.thaw_corosync(nodeid);
