@@ -29,7 +29,10 @@ mod tests {
     #[test]
     fn a_time_is_read_with_and_without_a_fraction() {
         assert_eq!(unix_time("1970-01-01T00:00:00Z"), Some(Duration::ZERO));
-        assert_eq!(unix_time("2024-02-29T23:59:59.123456789Z"), Some(Duration::new(1_709_251_199, 123_456_789)));
+        assert_eq!(
+            unix_time("2024-02-29T23:59:59.123456789Z"),
+            Some(Duration::new(1_709_251_199, 123_456_789))
+        );
         assert_eq!(unix_time("1970-01-01T00:00:01.5Z"), Some(Duration::from_millis(1500)));
         assert_eq!(unix_time("0001-01-01T00:00:00Z"), None);
         assert_eq!(unix_time("yesterday"), None);

@@ -129,7 +129,8 @@ impl ContainerStatus {
 
     fn new(container: Container, now: u64) -> Self {
         let running = container.state == "running";
-        let started = running.then(|| unix_time(&container.started_at)).flatten().map(|started| started.as_secs());
+        let started =
+            running.then(|| unix_time(&container.started_at)).flatten().map(|started| started.as_secs());
         Self {
             healthy: container.is_well(),
             uptime_seconds: started.map(|started| now.saturating_sub(started)),

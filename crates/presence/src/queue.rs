@@ -44,12 +44,7 @@ enum Key<'a> {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        Self {
-            places: VecDeque::new(),
-            first: u64::MAX / 2,
-            numbers: HashTable::new(),
-            hash: hash(0),
-        }
+        Self { places: VecDeque::new(), first: u64::MAX / 2, numbers: HashTable::new(), hash: hash(0) }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -123,9 +118,7 @@ impl Queue {
     }
 
     fn number_of(&self, key: Key<'_>) -> Option<u64> {
-        let is_it = |number: &u64| {
-            self.at(*number).is_some_and(|waiting| Key::of_word(&waiting.word) == key)
-        };
+        let is_it = |number: &u64| self.at(*number).is_some_and(|waiting| Key::of_word(&waiting.word) == key);
         self.numbers.find(self.hash.hash_one(key), is_it).copied()
     }
 

@@ -81,7 +81,10 @@ impl Lamps {
         for survivor in &lamps.survivors {
             for lamp in 0..count {
                 survivor.add_hint(&exten(lamp), &device(lamp)).await?;
-                lamps.watcher.watch(survivor.spec.name, survivor.address, &exten(lamp), Package::Dialog).await?;
+                lamps
+                    .watcher
+                    .watch(survivor.spec.name, survivor.address, &exten(lamp), Package::Dialog)
+                    .await?;
             }
         }
         Ok(lamps)

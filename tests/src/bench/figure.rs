@@ -60,7 +60,8 @@ impl Figure {
             Some(Target::AtMost(target)) => format!("≤ {}", number(target)),
             None => "–".to_owned(),
         };
-        format!("| {} | {target} | {} {} | {} |", self.what, number(self.seen), self.unit, self.verdict())
+        let seen = [number(self.seen).as_str(), self.unit].join(" ");
+        format!("| {} | {target} | {} | {} |", self.what, seen.trim_end(), self.verdict())
     }
 
     fn verdict(&self) -> String {
@@ -118,12 +119,15 @@ mod tests {
         figures.at_most("lost", "", 0.0, 3.0);
         figures.seen("other", "B", 1_234_567.0);
         let rows: Vec<_> = figures.figures.iter().map(Figure::row).collect();
-        assert_eq!(rows, [
-            "| ready | ≤ 1.50 | 1.80 s | missed by 20 % |",
-            "| events | ≥ 20,000 | 20,000 /s | met |",
-            "| lost | ≤ 0 | 3  | missed |",
-            "| other | – | 1,234,567 B |  |",
-        ]);
+        assert_eq!(
+            rows,
+            [
+                "| ready | ≤ 1.50 | 1.80 s | missed by 20 % |",
+                "| events | ≥ 20,000 | 20,000 /s | met |",
+                "| lost | ≤ 0 | 3 | missed |",
+                "| other | – | 1,234,567 B |  |",
+            ]
+        );
     }
 
     #[test]

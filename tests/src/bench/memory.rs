@@ -72,7 +72,10 @@ async fn watch(lab: &Lab, screen: &Screen, options: &Options) -> Result<Figures>
     told(&node, SERVED.name).await?;
     let settled = process.rss_mib()?;
     let rate = options.rate / storms.len() as f64;
-    screen.line(&format!("RSS {full:.1} MiB, {settled:.1} when the server is told; {} changes a second for {} min", options.rate, options.minutes));
+    screen.line(&format!(
+        "RSS {full:.1} MiB, {settled:.1} when the server is told; {} changes a second for {} min",
+        options.rate, options.minutes
+    ));
     let samples = churn(screen, &process, &mut storms, rate, options.minutes * 60.0).await?;
     for storm in storms {
         storm.leave().await?;
@@ -119,7 +122,8 @@ async fn churn(
     seconds: f64,
 ) -> Result<Vec<Sample>> {
     let [one, two, three] = storms else { bail!("there are three storms") };
-    let saying = async { tokio::try_join!(one.say(rate, seconds), two.say(rate, seconds), three.say(rate, seconds)) };
+    let saying =
+        async { tokio::try_join!(one.say(rate, seconds), two.say(rate, seconds), three.say(rate, seconds)) };
     let mut saying = std::pin::pin!(saying);
     let begun = Instant::now();
     let mut samples = Vec::new();

@@ -32,10 +32,18 @@ type Failure = Box<dyn std::error::Error>;
 /// What the member has to react to.
 enum Incident {
     Order(String),
-    Joined { nodeid: u32, pid: u32 },
+    Joined {
+        nodeid: u32,
+        pid: u32,
+    },
     /// Who came is to be told everything; who left is to be forgotten.
-    Changed { joined: bool, left: Vec<u32> },
-    Introduced { nodeid: u32 },
+    Changed {
+        joined: bool,
+        left: Vec<u32>,
+    },
+    Introduced {
+        nodeid: u32,
+    },
     Down(corosync_rs::Error),
     End,
 }
