@@ -242,8 +242,7 @@ impl Node {
         for id in 0..self.servers.len() {
             let server = &self.servers[id];
             let other = server.eid().is_some_and(|own| own != eid);
-            // Once it answers it is told all that is in the table.
-            let later = server.will_be_told() && self.states.find(eid, &change.subject()).is_some();
+            let later = server.will_be_told() && self.states.keeps(eid, change);
             if other && !later {
                 self.push_to_server(ServerId(id), Word::Change { eid, change: change.clone(), time: 0 });
             }

@@ -112,7 +112,7 @@ impl Server {
         self.alive && !self.told && self.eid().is_some()
     }
 
-    /// Whether it will be told all there is once it answers, so that until then only what is no more need wait for it.
+    /// Whether it will be told all there is once it answers: until then only what will not be in that need wait for it.
     pub(crate) fn will_be_told(&self) -> bool {
         !self.alive && !self.told
     }

@@ -152,6 +152,19 @@ fn for_a_silent_server_only_what_is_no_more_waits_and_then_it_is_told_all_the_sa
 }
 
 #[test]
+fn a_lamp_that_went_out_and_was_forgotten_while_a_server_was_silent_goes_out_there_too() {
+    let mut world = World::in_group(&[ONE]);
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.run();
+    world.input(Input::Silent(FIRST));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::Unavailable)));
+    world.left(ONE);
+    world.run();
+    world.input(Input::Alive(FIRST));
+    assert!(world.run().contains(&publish(FIRST, PBX1, lamp(DeviceState::Unavailable))));
+}
+
+#[test]
 fn a_server_is_told_nothing_before_its_eid_is_known() {
     let mut world = World::outside(vec![ServerConfig { eid: None }]);
     world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
