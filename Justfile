@@ -36,7 +36,7 @@ set no-exit-message
 @reload:
     scripts/reload.sh
 
-# Benchmarks, e.g. `just bench lamp`.
+# Benchmarks, e.g. `just bench lamp`; without a name, the list of them.
 @bench *args:
     scripts/lab.sh bench "$@"
 

@@ -30,12 +30,15 @@ program_image() {
     image "$1" "$folder"
 }
 
-# What breaks the lab; the program in it is an example of crates/corosync.
+# What breaks and measures the lab; the programs in it are examples of our crates.
 faults_image() {
     local folder="$TOOLS/faults-image"
     mkdir -p "$folder"
     cp -p "$ROOT/images/faults/"* "$folder/"
-    cp "${CARGO_TARGET_DIR:-$ROOT/target}/release/examples/say" "$folder/"
+    local program
+    for program in say storm fill; do
+        cp "${CARGO_TARGET_DIR:-$ROOT/target}/release/examples/$program" "$folder/"
+    done
     image faults "$folder"
 }
 
@@ -58,7 +61,7 @@ base_image() { docker image inspect "asterism/debian:$1" >/dev/null 2>&1 || "$RO
 
 programs() {
     cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter --package lab \
-        --package corosync-rs --bins --example say
+        --package corosync-rs --package asterisk --bins --example say --example storm --example fill
 }
 
 # Everything that the lab and its tests run, what is independent of each other at the same time.

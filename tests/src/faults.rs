@@ -12,8 +12,8 @@ use crate::compose::Lab;
 use crate::docker::{Container, docker};
 use crate::topology::{Kind, Machine};
 
-const IMAGE: &str = "asterism/faults";
-const GROUP: &str = "asterisk";
+pub(crate) const IMAGE: &str = "asterism/faults";
+pub(crate) const GROUP: &str = "asterisk";
 /// The table of our own in a machine's nftables.
 const TABLE: &str = "inet asterism_cut";
 /// Compose's health checks take 30 s at most.
@@ -177,6 +177,18 @@ impl Faults<'_> {
     }
 
     async fn helper(&self, machine: &Machine, options: &[&str], command: &[&str]) -> Result<String> {
+        let run = self.helper_run(machine, options, command).await?;
+        let run: Vec<&str> = run.iter().map(String::as_str).collect();
+        docker(&run).await.with_context(|| format!("the helper on {}", machine.name))
+    }
+
+    /// What docker is told to start a helper.
+    pub(crate) async fn helper_run(
+        &self,
+        machine: &Machine,
+        options: &[&str],
+        command: &[&str],
+    ) -> Result<Vec<String>> {
         let owner = self.lab.docker().container(&machine.network()).await?.id;
         let (label, network, ipc) =
             (self.label("lab"), format!("container:{owner}"), format!("container:{owner}"));
@@ -195,7 +207,7 @@ impl Faults<'_> {
         run.extend(options);
         run.push(IMAGE);
         run.extend(command);
-        docker(&run).await.with_context(|| format!("the helper on {}", machine.name))
+        Ok(run.into_iter().map(str::to_owned).collect())
     }
 
     fn label(&self, kind: &str) -> String {

@@ -19,6 +19,7 @@ mod process;
 mod prometheus;
 mod sip;
 mod stamp;
+mod storm;
 mod topology;
 
 pub use ami::Ami;
@@ -34,4 +35,5 @@ pub use phones::{Phone, Phones, sipp_scenario};
 pub use process::processor_time;
 pub use prometheus::{Prometheus, Sample};
 pub use sip::{Lamp, Package, Report, Sighting, Watcher};
+pub use storm::{Filler, Heard, Storm, Told};
 pub use topology::{Kind, Machine, NODES, NodeSpec, SERVERS, ServerSpec, server};

@@ -2,6 +2,7 @@
 
 mod bench;
 mod call;
+mod clock;
 mod evidence;
 mod harm;
 mod load;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use lab::Lab;
 
+use bench::Bench;
 use output::Screen;
 
 /// Looks at the lab that `just up` started, and plays with it.
@@ -49,19 +51,11 @@ enum Verb {
     },
     /// Undoes all that was broken, and waits until every container is healthy.
     Heal,
-    /// Measurements.
+    /// Measurements; without a name, what there is.
     Bench {
         #[command(subcommand)]
-        what: Bench,
+        what: Option<Bench>,
     },
-}
-
-#[derive(Subcommand)]
-enum Bench {
-    /// How long a lamp takes from server to server, and what a burst does.
-    Lamp(bench::Options),
-    /// How long a lamp takes by each way at each rate; writes docs/LATENCY.md and its data.
-    Latency(evidence::Options),
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -90,16 +84,15 @@ impl Verb {
 
 /// Whether all is well.
 async fn run(arguments: &Arguments, screen: &Screen) -> anyhow::Result<bool> {
-    let lab = Lab::running(&arguments.project).await?;
+    let lab = || Lab::running(&arguments.project);
     match &arguments.verb {
-        Verb::Status { json } => status::run(&lab, screen, *json).await,
-        Verb::Show => show::run(&lab, screen).await,
-        Verb::Call => call::run(&lab, screen).await,
-        Verb::Load(options) => load::run(&lab, screen, options).await,
-        Verb::Break { what } => harm::run(&lab, screen, what).await,
-        Verb::Heal => harm::heal(&lab, screen).await,
-        Verb::Bench { what: Bench::Lamp(options) } => bench::run(&lab, screen, options).await,
-        Verb::Bench { what: Bench::Latency(options) } => evidence::run(&lab, screen, options).await,
+        Verb::Status { json } => status::run(&lab().await?, screen, *json).await,
+        Verb::Show => show::run(&lab().await?, screen).await,
+        Verb::Call => call::run(&lab().await?, screen).await,
+        Verb::Load(options) => load::run(&lab().await?, screen, options).await,
+        Verb::Break { what } => harm::run(&lab().await?, screen, what).await,
+        Verb::Heal => harm::heal(&lab().await?, screen).await,
+        Verb::Bench { what } => bench::run(&arguments.project, screen, what.as_ref()).await,
     }
 }
 

@@ -93,6 +93,16 @@ impl Node {
         self.json(&format!("/v1/states/{}", encode(device))).await
     }
 
+    /// The states of all devices.
+    pub async fn all_states(&self) -> Result<Vec<DeviceStates>> {
+        #[derive(Deserialize)]
+        struct All {
+            states: Vec<DeviceStates>,
+        }
+        let all: Option<All> = self.json("/v1/states").await?;
+        Ok(all.with_context(|| format!("{} has no /v1/states", self.spec.name))?.states)
+    }
+
     async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>> {
         let (status, body) = self.fetch(path).await?;
         match status {

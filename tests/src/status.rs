@@ -6,6 +6,7 @@ use anyhow::Result;
 use lab::{Container, Exten, Lab, NODES, NodeMember, SERVERS};
 use serde::Serialize;
 
+use crate::clock::unix_time;
 use crate::output::{Cell, Screen, Tone, header, number, text, toned};
 
 /// The whole lab; the field names are an interface (`just status --json`).
@@ -128,7 +129,8 @@ impl ContainerStatus {
 
     fn new(container: Container, now: u64) -> Self {
         let running = container.state == "running";
-        let started = running.then(|| unix_seconds(&container.started_at)).flatten();
+        let started =
+            running.then(|| unix_time(&container.started_at)).flatten().map(|started| started.as_secs());
         Self {
             healthy: container.is_well(),
             uptime_seconds: started.map(|started| now.saturating_sub(started)),
@@ -191,35 +193,9 @@ fn duration(seconds: u64) -> String {
     }
 }
 
-/// Seconds since 1970 of a UTC time such as `2026-12-01T08:30:00.5Z`.
-fn unix_seconds(text: &str) -> Option<u64> {
-    let (date, time) = text.split_once('T')?;
-    let numbers = |text: &str, separator| -> Option<Vec<u64>> {
-        text.split(separator).map(|part| part.parse().ok()).collect()
-    };
-    let date = numbers(date, '-')?;
-    let time = numbers(time.get(..8)?, ':')?;
-    let ([year, month, day], [hour, minute, second]) = (date.as_slice(), time.as_slice()) else {
-        return None;
-    };
-    // Years begin in March here, so that the leap day is the last one.
-    let (year, month) = if *month > 2 { (*year, *month - 3) } else { (year.checked_sub(1)?, *month + 9) };
-    let days =
-        365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day.checked_sub(1)?;
-    days.checked_sub(719_468).map(|days| ((days * 24 + hour) * 60 + minute) * 60 + second)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_start_time_is_read() {
-        assert_eq!(unix_seconds("1970-01-01T00:00:00Z"), Some(0));
-        assert_eq!(unix_seconds("2024-02-29T23:59:59.123456789Z"), Some(1_709_251_199));
-        assert_eq!(unix_seconds("0001-01-01T00:00:00Z"), None);
-        assert_eq!(unix_seconds("yesterday"), None);
-    }
 
     #[test]
     fn an_eid_of_the_lab_is_shown_by_name() {

@@ -24,6 +24,7 @@ mod node;
 mod outbox;
 mod output;
 mod pattern;
+mod queue;
 mod replication;
 mod server;
 mod states;

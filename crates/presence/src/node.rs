@@ -247,8 +247,10 @@ impl Node {
     /// Tells a state to every server of ours but the one whose it is; one that does not answer will be told when it does.
     fn tell_servers(&mut self, eid: Eid, change: &Change) {
         for id in 0..self.servers.len() {
-            let own = self.servers[id].eid();
-            if own.is_some() && own != Some(eid) {
+            let server = &self.servers[id];
+            let other = server.eid().is_some_and(|own| own != eid);
+            let later = server.will_be_told() && self.states.keeps(eid, change);
+            if other && !later {
                 self.push_to_server(ServerId(id), Word::told(eid, change.clone()));
             }
         }

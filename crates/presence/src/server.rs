@@ -112,6 +112,11 @@ impl Server {
         self.alive && !self.told && self.eid().is_some()
     }
 
+    /// Whether it will be told all there is once it answers: until then only what will not be in that need wait for it.
+    pub(crate) fn will_be_told(&self) -> bool {
+        !self.alive && !self.told
+    }
+
     /// The server is being told all there is.
     pub(crate) fn told(&mut self) {
         self.told = true;

@@ -231,6 +231,17 @@ impl States {
         }
     }
 
+    /// Whether this is a state of a device that whoever is told all later will hear of, if not from the table, then as what takes
+    /// it back. What does not show is taken back without a word.
+    pub(crate) fn keeps(&self, eid: Eid, change: &Change) -> bool {
+        match change {
+            Change::DeviceState { state, .. } => {
+                Taken::shows(*state) && self.find(eid, &change.subject()).is_some()
+            }
+            Change::Mwi { .. } => false,
+        }
+    }
+
     /// Whether what a server says of a subject is in doubt.
     pub(crate) fn is_suspect(&self, eid: Eid, subject: &Subject) -> bool {
         match subject {
@@ -320,10 +331,14 @@ impl Taken {
     /// PUBLISH has no deletion and a stock server's hint keeps the last value, so the device becomes UNAVAILABLE. UNKNOWN would
     /// let queues offer calls to it.
     fn device(device: Device, state: DeviceState) -> Self {
-        let shows = !matches!(state, DeviceState::Unavailable | DeviceState::Invalid | DeviceState::Unknown);
+        let shows = Self::shows(state);
         let after = if shows { DeviceState::Unavailable } else { state };
         let withdrawal = Change::DeviceState { device, state: after, cachable: true };
         Self { withdrawal, shows, lit: state.is_lit() }
+    }
+
+    fn shows(state: DeviceState) -> bool {
+        !matches!(state, DeviceState::Unavailable | DeviceState::Invalid | DeviceState::Unknown)
     }
 
     fn mailbox(mailbox: Mailbox, before: MessageCounts, now: MessageCounts) -> Self {

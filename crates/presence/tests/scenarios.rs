@@ -133,6 +133,38 @@ fn a_server_that_answers_again_is_asked_for_its_states_and_told_all_others() {
 }
 
 #[test]
+fn for_a_silent_server_only_what_is_no_more_waits_and_then_it_is_told_all_the_same() {
+    let mut world = World::in_group(&[ONE, TWO]);
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.deliver(TWO, said(PBX2, device("a", DeviceState::InUse)));
+    world.run();
+    world.input(Input::Silent(FIRST));
+    world.left(ONE);
+    world.deliver(TWO, said(PBX2, device("a", DeviceState::Ringing)));
+    world.run();
+    assert_eq!(world.node.server_queue(FIRST), 1);
+    world.input(Input::Alive(FIRST));
+    let effects = world.run();
+    assert_eq!(effects.len(), 3, "{effects:?}");
+    assert!(effects.contains(&publish(FIRST, PBX1, lamp(DeviceState::Unavailable))));
+    assert!(effects.contains(&publish(FIRST, PBX2, device("a", DeviceState::Ringing))));
+    assert!(effects.contains(&Output::RequestRefresh { server: FIRST }));
+}
+
+#[test]
+fn a_lamp_that_went_out_and_was_forgotten_while_a_server_was_silent_goes_out_there_too() {
+    let mut world = World::in_group(&[ONE]);
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
+    world.run();
+    world.input(Input::Silent(FIRST));
+    world.deliver(ONE, said(PBX1, lamp(DeviceState::Unavailable)));
+    world.left(ONE);
+    world.run();
+    world.input(Input::Alive(FIRST));
+    assert!(world.run().contains(&publish(FIRST, PBX1, lamp(DeviceState::Unavailable))));
+}
+
+#[test]
 fn a_server_is_told_nothing_before_its_eid_is_known() {
     let mut world = World::outside(vec![ServerConfig { eid: None }]);
     world.input(Input::Joined { me: ME, members: vec![ME, ONE] });

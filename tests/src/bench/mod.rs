@@ -1,198 +1,140 @@
-//! `asterism-lab bench lamp`: how long a lamp takes by each way through the lab, all in one run. It measures and judges nothing.
+//! `asterism-lab bench …`: measurements. Most of them hold a figure against its target (docs/BENCHMARKS.md); none is a test.
 
 mod burst;
+mod bus;
+mod core;
+mod death;
+mod figure;
 mod idle;
+mod join;
+mod lamp;
 mod latency;
+mod memory;
+mod process;
+mod stopped;
 
 use std::path::PathBuf;
-use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use lab::{Docker, Lab, NODES, Pbx, SERVERS};
-use serde::Serialize;
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use lab::{Lab, Node};
 
-use crate::output::{Screen, header, number, text};
-use burst::Burst;
-use idle::Idle;
-use latency::{Latency, Path};
+use crate::evidence;
+use crate::output::{Screen, header, text};
+use figure::Figures;
+pub(crate) use stopped::{Stopped, WATCHING};
 
-const READY_TIMEOUT: Duration = Duration::from_secs(30);
+/// What can be measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// How many events a second the core takes on one thread. Needs no lab.
+    Core(Keep),
+    /// Events a second that a node takes from the group, for a minute, and whether all arrive.
+    Bus(bus::Options),
+    /// How long a node that joins takes to know 100,000 states, and what that costs the group.
+    Join(join::Options),
+    /// What a node keeps in memory for 100,000 devices at three servers, and whether it grows.
+    Memory(memory::Options),
+    /// From the death of a stock server to the last lamp that goes out.
+    Death(death::Options),
+    /// What the nodes take when nothing happens.
+    Idle(idle::Options),
+    /// How long a lamp takes from server to server, and what a burst does.
+    Lamp(lamp::Options),
+    /// How long a lamp takes by each way at each rate; writes docs/LATENCY.md and its data.
+    Latency(evidence::Options),
+}
 
-/// What to measure, and how much of it.
+/// Where the figures go besides the screen.
 #[derive(clap::Args)]
-pub(crate) struct Options {
-    /// Changes of a lamp on each path.
-    #[arg(long, default_value_t = 1000)]
-    changes: u32,
-    /// Devices of a burst.
-    #[arg(long, default_value_t = 5000)]
-    devices: u32,
-    /// How long to watch the nodes at rest.
-    #[arg(long, default_value_t = 30)]
-    idle_seconds: u64,
+pub(crate) struct Keep {
     /// Also write the figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
 }
 
-/// All figures; the field names are an interface.
-#[derive(Serialize)]
-struct Figures {
-    idle: Vec<Idle>,
-    paths: Vec<Latency>,
-    /// The stock path alone, with more and more of the lab beside it.
-    stock: Vec<Latency>,
-    bursts: Vec<Burst>,
+/// What there is, a line each.
+fn list(screen: &Screen) {
+    let rows = [
+        ("core", "events a second through the table on one thread"),
+        ("bus", "events a second from a real group for 60 s, and what is lost"),
+        ("join", "a node that joins at 100,000 states: time to ready, bytes on the bus"),
+        ("memory", "RSS at 100,000 devices at three servers, and under churn (--minutes 60)"),
+        ("death", "a stock server is killed: from the change of membership to the last lamp"),
+        ("idle", "processor time of the nodes at rest"),
+        ("lamp", "how long a lamp takes by each way, and what bursts do"),
+        ("latency", "the same at all rates; writes docs/LATENCY.md"),
+    ];
+    let mut table = vec![header(&["just bench …", "measures"])];
+    table.extend(rows.map(|(name, what)| vec![text(name), text(what)]));
+    screen.table(&table);
+    screen.line("\nMethods, targets and figures: docs/BENCHMARKS.md. Each takes --help.");
 }
 
-pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
-    if let Some(file) = &options.json {
-        crate::writable(file)?;
+pub(crate) async fn run(project: &str, screen: &Screen, what: Option<&Bench>) -> Result<bool> {
+    let lab = || Lab::running(project);
+    match what {
+        None => list(screen),
+        Some(Bench::Core(output)) => keep("core", screen, output, core::measure()).await?,
+        Some(Bench::Bus(options)) => {
+            keep("bus", screen, &options.output, bus::measure(&lab().await?, screen, options)).await?;
+        }
+        Some(Bench::Join(options)) => {
+            keep("join", screen, &options.output, join::measure(&lab().await?, screen, options)).await?;
+        }
+        Some(Bench::Memory(options)) => {
+            keep("memory", screen, &options.output, memory::measure(&lab().await?, screen, options)).await?;
+        }
+        Some(Bench::Death(options)) => {
+            keep("death", screen, &options.output, death::measure(&lab().await?, screen, options)).await?;
+        }
+        Some(Bench::Idle(options)) => {
+            keep("idle", screen, &options.output, idle::measure(&lab().await?, screen, options)).await?;
+        }
+        Some(Bench::Lamp(options)) => return lamp::run(&lab().await?, screen, options).await,
+        Some(Bench::Latency(options)) => return evidence::run(&lab().await?, screen, options).await,
     }
-    crate::marked("bench", "lamp", measure(lab, screen, options)).await
-}
-
-async fn measure(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
-    screen.line(&format!("nodes at rest, for {} s", options.idle_seconds));
-    let idle = idle::watch(&lab.docker(), Duration::from_secs(options.idle_seconds)).await?;
-    screen.line(&format!("{} changes on each of four paths", options.changes));
-    let paths = measure_paths(lab, options.changes).await?;
-    screen.line("the stock path with and without nodes in the group");
-    let stock = measure_stock(lab, options.changes).await?;
-    screen.line(&format!("bursts of {} devices", options.devices));
-    let bursts = measure_bursts(lab, options.devices).await?;
-
-    let figures = Figures { idle, paths, stock, bursts };
-    figures.show(screen);
-    if let Some(file) = &options.json {
-        std::fs::write(file, serde_json::to_string_pretty(&figures)?)
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    screen.line("\nThe devices of the bursts stay in the servers' memory; `just down` and `just up` give a fresh lab.");
+    // A target that is missed is no failure of the measurement.
     Ok(true)
 }
 
-async fn measure_paths(lab: &Lab, changes: u32) -> Result<Vec<Latency>> {
-    let [pbx1, pbx2, pbx3, pbx4] = &four(lab).await?;
-    let paths = [
-        Path { name: "pbx1 -> pbx2 (stock)", tag: "12", from: pbx1, to: pbx2 },
-        Path { name: "pbx1 -> pbx3 (one node)", tag: "13", from: pbx1, to: pbx3 },
-        Path { name: "pbx3 -> pbx1 (one node)", tag: "31", from: pbx3, to: pbx1 },
-        Path { name: "pbx3 -> pbx4 (two nodes)", tag: "34", from: pbx3, to: pbx4 },
-    ];
-    latency::measure(&paths, changes).await
-}
-
-/// Stock alone in the middle, so that what drifts during the run falls on all alike. Only the two stock servers are listened
-/// to: on a small machine even that costs the path something.
-async fn measure_stock(lab: &Lab, changes: u32) -> Result<Vec<Latency>> {
-    let from = lab.pbx(&SERVERS[0]).await?;
-    let to = lab.pbx(&SERVERS[1]).await?;
-    let path = |name, tag| Path { name, tag, from: &from, to: &to };
-    let alone = path("pbx1 -> pbx2, no node there", "alone");
-    let nodes = path("pbx1 -> pbx2, nodes in the group", "nodes");
-    let all = path("pbx1 -> pbx2, nodes and their servers", "all");
-    let half = changes / 2;
-
-    let mut with_all = all.measure(half).await?;
-    let servers = Stopped::stop(lab.docker(), &["east-pbx3", "east-pbx4"]).await?;
-    let mut with_nodes = nodes.measure(half).await?;
-    let stopped = Stopped::stop(lab.docker(), &NODES.each_ref().map(|node| node.name)).await?;
-    let without = alone.measure(changes).await?;
-    stopped.start(lab).await?;
-    with_nodes.add(&nodes.measure(changes - half).await?)?;
-    servers.start(lab).await?;
-    with_all.add(&all.measure(changes - half).await?)?;
-    Ok(vec![without, with_nodes, with_all])
-}
-
-async fn measure_bursts(lab: &Lab, devices: u32) -> Result<Vec<Burst>> {
-    let [pbx1, pbx2, pbx3, pbx4] = &four(lab).await?;
-    let mut bursts = burst::measure(pbx3, &[pbx1, pbx4], devices).await?;
-    bursts.extend(burst::measure(pbx1, &[pbx2, pbx3], devices).await?);
-    Ok(bursts)
-}
-
-async fn four(lab: &Lab) -> Result<[Pbx; 4]> {
-    lab.pbxes().await?.try_into().ok().context("the lab has not its four servers")
-}
-
-/// Services that were stopped for a while; they are started again whatever happens.
-pub(crate) struct Stopped {
-    docker: Docker,
-    services: Vec<&'static str>,
-    containers: Vec<String>,
-}
-
-impl Stopped {
-    pub(crate) async fn stop(docker: Docker, services: &[&'static str]) -> Result<Self> {
-        let mut stopped = Self { docker, services: Vec::new(), containers: Vec::new() };
-        for service in services {
-            let container = stopped.docker.container(service).await?;
-            stopped.services.push(service);
-            stopped.containers.push(container.id);
-        }
-        if !services.is_empty() {
-            stopped.docker.stop(services).await?;
-        }
-        Ok(stopped)
+/// Measures, and shows and keeps the figures.
+async fn keep(
+    name: &str,
+    screen: &Screen,
+    output: &Keep,
+    work: impl Future<Output = Result<Figures>>,
+) -> Result<()> {
+    if let Some(file) = &output.json {
+        crate::writable(file)?;
     }
+    let figures = crate::marked("bench", name, work).await?;
+    figures.show(screen);
+    if let Some(file) = &output.json {
+        std::fs::write(file, serde_json::to_string_pretty(&figures)?)
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
 
-    /// Starts them and waits until all of the lab is in service again.
-    pub(crate) async fn start(self, lab: &Lab) -> Result<()> {
-        let (docker, services) = (self.docker.clone(), self.services.clone());
-        drop(self);
-        docker.healthy(&services, READY_TIMEOUT).await?;
-        let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
-        for node in &NODES {
-            let node = lab.node(node)?;
-            while !matches!(node.ready().await, Ok(true)) {
-                anyhow::ensure!(
-                    tokio::time::Instant::now() < deadline,
-                    "{} does not get ready",
-                    node.spec.name
-                );
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+/// Waits until a node has so many states of devices under an EID.
+async fn knows(node: &Node, eid: &str, devices: u32, timeout: Duration) -> Result<()> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let known = states_of(node, eid).await?;
+        if known == f64::from(devices) {
+            return Ok(());
         }
-        Ok(())
+        if Instant::now() >= deadline {
+            bail!("{} knows {known} of {devices} devices of {eid}", node.spec.name);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        if self.containers.is_empty() {
-            return;
-        }
-        let mut docker = std::process::Command::new("docker");
-        docker.arg("start").args(&self.containers).stdout(Stdio::null());
-        if !docker.status().is_ok_and(|status| status.success()) {
-            eprintln!("could not start again: {}; `just up` will", self.services.join(", "));
-        }
-    }
-}
-
-impl Figures {
-    fn show(&self, screen: &Screen) {
-        let stock = self.paths.first();
-        latency::show(
-            screen,
-            "latency in ms, from the origin's own event to the other server's",
-            &self.paths,
-            stock,
-        );
-        latency::show(screen, "what the nodes cost the stock path", &self.stock, self.stock.first());
-        screen.heading("bursts");
-        let mut rows = vec![header(&["path", "devices", "missing", "seconds", "devices/s"])];
-        rows.extend(self.bursts.iter().map(Burst::row));
-        screen.table(&rows);
-        screen.heading("nodes at rest");
-        let mut rows = vec![header(&["node", "CPU %", "RSS MB"])];
-        rows.extend(self.idle.iter().map(|idle| {
-            let cpu = number(format!("{:.2}", idle.cpu_percent));
-            vec![text(&idle.node), cpu, number(format!("{:.1}", idle.rss_megabytes))]
-        }));
-        screen.table(&rows);
-    }
+/// How many states of devices a node knows under an EID.
+async fn states_of(node: &Node, eid: &str) -> Result<f64> {
+    let labels = [&format!("eid=\"{eid}\"") as &str, "kind=\"device\""];
+    Ok(node.metrics().await?.sum("asterism_node_states", &labels))
 }

@@ -17,7 +17,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use lab::{Lab, NODES};
 
-use crate::bench::Stopped;
+use crate::bench::{Stopped, WATCHING};
 use crate::output::Screen;
 use direct::Direct;
 use figures::Book;
@@ -27,7 +27,6 @@ use report::Run;
 use rig::Rig;
 
 const MINUTES_MIN: f64 = 1.0;
-const WATCHING: [&str; 3] = ["east-exporter", "prometheus", "grafana"];
 
 /// How long to measure, and where to write.
 #[derive(clap::Args)]
@@ -51,7 +50,7 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
 async fn produce(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
     let begin = Instant::now();
     let machine = machine::describe(lab, &lab.pbx(&lab::SERVERS[0]).await?.ami).await?;
-    let watching = stop_watching(lab).await?;
+    let watching = Stopped::stop_running(lab.docker(), &WATCHING).await?;
     screen.line("two more servers for the direct way, and the lamps of all");
     let direct = Direct::start(lab).await?;
     let mut rig = Rig::open(lab).await?;
@@ -69,14 +68,6 @@ async fn produce(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> 
         "The devices of the bursts stay in the servers' memory; `just down` and `just up` give a fresh lab.",
     );
     Ok(true)
-}
-
-/// The lab's own canaries and scrapes would be measured too.
-async fn stop_watching(lab: &Lab) -> Result<Stopped> {
-    let running = lab.docker().containers().await?;
-    let is_there = |service: &&str| running.iter().any(|found| found.service == *service && found.is_well());
-    let services: Vec<&str> = WATCHING.into_iter().filter(is_there).collect();
-    Stopped::stop(lab.docker(), &services).await
 }
 
 async fn measure(
