@@ -49,6 +49,25 @@ impl Stage {
         self.connect(spec).await
     }
 
+    /// Kills and starts a corosync after an edit (a `sed` script) of the list of those who may speak to it.
+    pub(crate) async fn restart_corosync(&self, machine: &str, edit: &str) -> Result<()> {
+        let corosync = format!("east-{machine}-corosync");
+        let docker = self.lab.docker();
+        docker.exec(&corosync, &["sed", "-i", edit, "/usr/local/share/clients.conf"]).await?;
+        self.kill(&corosync).await?;
+        self.together_without(machine).await?;
+        self.start_corosync(machine).await
+    }
+
+    /// Waits until a service has logged this since the lab came up.
+    pub(crate) async fn says(&self, service: &str, words: &str) -> Result<()> {
+        let docker = self.lab.docker();
+        eventually(&format!("{service} says: {words}"), SOON, || async {
+            Ok(docker.logs(service, SystemTime::UNIX_EPOCH).await?.contains(words))
+        })
+        .await
+    }
+
     /// Restarts a server with another EID than its own, until its container is started again.
     pub(crate) async fn clone_server(&mut self, name: &str, eid: &str) -> Result<()> {
         let spec = self.pbx(name)?.spec;
