@@ -6,9 +6,6 @@ use crate::stage::{REPAIRED, SOON, Stage};
 
 /// A busy loop takes all of a processor, a node that waits next to nothing.
 const CPU_PERCENT_MAX: f64 = 50.0;
-/// Who may speak to corosync stands in a file that it reads when it starts; 951 is the node's user.
-const FORBID: &str = "s/951/9951/";
-const ALLOW: &str = "s/9951/951/";
 
 /// The lamps of a server that lost its group are out elsewhere. It never finds back by itself, so somebody restarts it.
 pub(super) async fn of_a_server(mut stage: Stage) -> Result<()> {
@@ -65,18 +62,18 @@ pub(super) async fn that_refuses_a_node(stage: Stage) -> Result<()> {
     let (own, theirs) = (stage.new_lamp().await?, stage.new_lamp().await?);
     let (pbx2, pbx3, node) = (stage.pbx("pbx2")?, stage.pbx("pbx3")?, stage.node(1)?);
 
-    stage.restart_corosync("node1", FORBID).await?;
+    stage.forbid_corosync("node1").await?;
     ensure!(!node.ready().await?, "node1 says that it is ready, without a group");
     let work = stage.work_of_node(1).await?;
     pbx2.set(&theirs.device, "INUSE").await?;
     pbx3.set(&own.device, "INUSE").await?;
     stage.knows(&node, &own, "INUSE").await?;
-    let refused = "not in the group: cpg_initialize: corosync refuses this process (CS_ERR_ACCESS)";
+    let refused = "not in the group: cpg_model_initialize: corosync refuses this process (CS_ERR_ACCESS)";
     stage.says("east-node1", refused).await?;
     let busy = work.percent().await?;
     ensure!(busy < CPU_PERCENT_MAX, "node1 takes {busy:.0} % of a processor while it may not join");
 
-    stage.restart_corosync("node1", ALLOW).await?;
+    stage.allow_corosync("node1").await?;
     stage.all_together().await?;
     for lamp in [&own, &theirs] {
         lamp.lit(&stage.all(), REPAIRED).await?;
