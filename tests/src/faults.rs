@@ -17,7 +17,9 @@ const GROUP: &str = "asterisk";
 /// The table of our own in a machine's nftables.
 const TABLE: &str = "inet asterism_cut";
 /// Datagrams to port 5060 that begin with `PUBL`.
-const SWALLOW: &str = "table TABLE { chain to { type filter hook output priority 0; udp dport 5060 @th,64,32 0x5055424c drop; } }";
+const SWALLOW: &str = "table TABLE {
+    chain to { type filter hook output priority 0; udp dport 5060 @th,64,32 0x5055424c drop; }
+}";
 /// Compose's health checks take 30 s at most.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
 
