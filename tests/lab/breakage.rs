@@ -9,6 +9,8 @@ use tokio::task::JoinSet;
 use crate::lamp::Lamp;
 use crate::stage::{POLL, SOON, STARTED, Stage, eventually};
 
+/// Who may speak to a corosync of the lab, as it takes it over when it starts.
+const CLIENTS: &str = "/usr/local/share/clients.conf";
 const DATABASE: &str = "/var/lib/asterisk/astdb.sqlite3";
 
 impl Stage {
@@ -47,6 +49,33 @@ impl Stage {
         self.lab.docker().start(&[spec.name]).await?;
         self.lab.docker().healthy(&[spec.name], STARTED).await?;
         self.connect(spec).await
+    }
+
+    /// Kills a corosync and starts it without the node's user among those who may speak to it.
+    pub(crate) async fn forbid_corosync(&self, machine: &str) -> Result<()> {
+        let corosync = format!("east-{machine}-corosync");
+        self.lab.docker().exec(&corosync, &["sed", "-i", "s/951/9951/", CLIENTS]).await?;
+        self.kill(&corosync).await?;
+        self.together_without(machine).await?;
+        self.start_corosync(machine).await
+    }
+
+    /// Does what the node's log says: allows its user and lets corosync read that.
+    pub(crate) async fn allow_corosync(&self, machine: &str) -> Result<()> {
+        let corosync = format!("east-{machine}-corosync");
+        let docker = self.lab.docker();
+        docker.exec(&corosync, &["sed", "-i", "s/9951/951/", CLIENTS]).await?;
+        docker.exec(&corosync, &["cp", CLIENTS, "/etc/corosync/uidgid.d/"]).await?;
+        docker.exec(&corosync, &["corosync-cfgtool", "-R"]).await.map(drop)
+    }
+
+    /// Waits until a service has logged this since the lab came up.
+    pub(crate) async fn says(&self, service: &str, words: &str) -> Result<()> {
+        let docker = self.lab.docker();
+        eventually(&format!("{service} says: {words}"), SOON, || async {
+            Ok(docker.logs(service, SystemTime::UNIX_EPOCH).await?.contains(words))
+        })
+        .await
     }
 
     /// Restarts a server with another EID than its own, until its container is started again.

@@ -16,6 +16,10 @@ pub(crate) const IMAGE: &str = "asterism/faults";
 pub(crate) const GROUP: &str = "asterisk";
 /// The table of our own in a machine's nftables.
 const TABLE: &str = "inet asterism_cut";
+/// Datagrams to port 5060 that begin with `PUBL`.
+const SWALLOW: &str = "table TABLE {
+    chain to { type filter hook output priority 0; udp dport 5060 @th,64,32 0x5055424c drop; }
+}";
 /// Compose's health checks take 30 s at most.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -49,17 +53,27 @@ impl Faults<'_> {
 
     /// Pulls the cable between these machines and all others. Among themselves they still speak, and we still reach all of them.
     pub async fn partition(&self, side: &[Machine]) -> Result<()> {
-        ensure!(self.cuts().await?.is_empty(), "there is a partition already; heal it first");
         let far = Machine::all().filter(|machine| !side.contains(machine));
         let far = far.map(|machine| self.lab.address(machine.host)).collect::<Result<Vec<_>>>()?;
         let rules = cut(&far.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+        self.filter(side, &rules).await
+    }
+
+    /// Lets nothing out that a machine would PUBLISH, as a careless firewall may; it seems to be well, for all else passes.
+    pub async fn swallow_publishes(&self, machine: &Machine) -> Result<()> {
+        self.filter(&[*machine], &SWALLOW.replace("TABLE", TABLE)).await
+    }
+
+    /// Filters what these machines hear and say, until [`Faults::reunite`].
+    async fn filter(&self, machines: &[Machine], rules: &str) -> Result<()> {
+        ensure!(self.cuts().await?.is_empty(), "there is a partition already; heal it first");
         let mut helpers = Vec::new();
         let label = self.label("cut");
         let options = ["--detach", "--label", &label, "--cap-add", "NET_ADMIN"];
-        for machine in side {
+        for machine in machines {
             helpers.push(self.helper(machine, &options, &["sleep", "infinity"]).await?);
         }
-        nft(helpers, &rules).await
+        nft(helpers, rules).await
     }
 
     /// Puts all cables back.

@@ -217,7 +217,9 @@ impl Driver {
     fn answer(&mut self, query: Query) {
         // Whoever asked may have gone meanwhile.
         let _heard = match query {
-            Query::Ready(reply) => reply.send(view::readiness(&self.node, self.group.is_some())).is_ok(),
+            Query::Ready(reply) => {
+                reply.send(view::readiness(&self.node, self.now(), self.group.is_some())).is_ok()
+            }
             Query::Metrics(reply) => reply.send(self.scrape()).is_ok(),
             Query::Members(reply) => {
                 reply.send(view::members(&self.node, self.group_name.as_deref())).is_ok()

@@ -74,6 +74,11 @@ struct StateLabels {
     kind: &'static str,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RepairLabels {
+    kind: &'static str,
+}
+
 /// The kinds of repairs.
 const REPAIRS: [&str; 6] = ["dumped", "requested", "taken_back", "swept", "stale_withdrawal", "touch"];
 
@@ -93,7 +98,7 @@ pub(crate) struct Metrics {
     unanswered: Family<ServerLabels, Counter>,
     rejected: Family<ServerLabels, Counter>,
     resyncs: Family<ServerLabels, Counter>,
-    repairs: Family<ReasonLabels, Counter>,
+    repairs: Family<RepairLabels, Counter>,
     server_up: Family<ServerLabels, Gauge>,
     malformed: Family<ReasonLabels, Counter>,
     sip: sip::SipMetrics,
@@ -207,7 +212,7 @@ impl Metrics {
     }
 
     fn repaired(&self, kind: &'static str, much: usize) {
-        self.repairs.get_or_create(&ReasonLabels { reason: kind }).inc_by(much as u64);
+        self.repairs.get_or_create(&RepairLabels { kind }).inc_by(much as u64);
     }
 
     pub(crate) fn wakeup(&self, why: Wakeup) {
@@ -231,7 +236,7 @@ impl Metrics {
             Note::Dropped(reason) => self.dropped(reason.as_str()),
             Note::Repeated(words) => drop(self.repeated.inc_by(*words as u64)),
             Note::Unanswered(id) => drop(self.unanswered.get_or_create(&server(*id)).inc()),
-            Note::Rejected(id) => drop(self.rejected.get_or_create(&server(*id)).inc()),
+            Note::Rejected { server: id, .. } => drop(self.rejected.get_or_create(&server(*id)).inc()),
             Note::Resync { server: id, .. } => drop(self.resyncs.get_or_create(&server(*id)).inc()),
             Note::EqualEid { .. } => drop(self.equal_eids.inc()),
             Note::GroupLost => drop(self.group_absences.inc()),

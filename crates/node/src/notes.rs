@@ -87,7 +87,10 @@ impl Names {
                 %configured,
                 "the server speaks with another EID than this node's configuration gives it, and is refused; make its entityid= in asterisk.conf and eid here the same"
             ),
-            Note::Rejected(server) => tracing::warn!(
+            Note::Rejected { server, again: true } => {
+                tracing::debug!(server = self.of(*server), "server refuses a PUBLISH for good, again")
+            }
+            Note::Rejected { server, again: false } => tracing::warn!(
                 server = self.of(*server),
                 "server refuses a PUBLISH for good; look at its inbound-publication and asterisk-publication in pjsip.conf"
             ),

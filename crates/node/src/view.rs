@@ -3,15 +3,17 @@
 use crate::trail::Stamp;
 use presence::{Device, Node};
 use serde::Serialize;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// `GET /readyz`.
 #[derive(Serialize)]
 pub(crate) struct Readiness {
-    /// In the group and synced; without a `[cluster]`, always.
+    /// In the group, which delivers, and synced; without a `[cluster]`, always.
     pub(crate) ready: bool,
     in_group: bool,
     synced: bool,
+    /// Whether what this node says to the group comes back.
+    delivers: bool,
     /// Microseconds since 1970, by this machine's clock.
     unix_us: u64,
 }
@@ -86,13 +88,14 @@ pub(crate) struct Stamps {
     pub(crate) stamps: Vec<Stamp>,
 }
 
-pub(crate) fn readiness(node: &Node, clustered: bool) -> Readiness {
+pub(crate) fn readiness(node: &Node, now: Duration, clustered: bool) -> Readiness {
     let in_group = node.membership().me().is_some();
     let synced = node.synced();
+    let delivers = in_group && !node.stalled(now);
     // A clock before 1970 is wrong anyway.
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_us = u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX);
-    Readiness { ready: !clustered || in_group && synced, in_group, synced, unix_us }
+    Readiness { ready: !clustered || delivers && synced, in_group, synced, delivers, unix_us }
 }
 
 pub(crate) fn members(node: &Node, group: Option<&str>) -> Members {

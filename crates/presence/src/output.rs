@@ -155,7 +155,12 @@ pub enum Note {
     /// A server did not answer; the word is sent again.
     Unanswered(ServerId),
     /// A server refused a word for good.
-    Rejected(ServerId),
+    Rejected {
+        /// The server.
+        server: ServerId,
+        /// It has refused the word before, too.
+        again: bool,
+    },
     /// The group was told all that the servers of this node say, for newcomers.
     Dumped {
         /// How many states.

@@ -27,6 +27,8 @@ pub(crate) struct Server {
     /// When what it has not said again is taken back.
     sweep_at: Option<Duration>,
     retry: Option<Retry>,
+    /// Whether it has refused the word before this one for good.
+    refuses: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -58,6 +60,7 @@ impl Server {
             told: false,
             sweep_at: None,
             retry: None,
+            refuses: false,
         }
     }
 
@@ -143,12 +146,18 @@ impl Server {
         if self.alive && !waits { self.outbox.send(now).map(|(word, _)| word) } else { None }
     }
 
+    /// Whether it refused the last word that it answered for good.
+    pub(crate) fn refuses(&self) -> bool {
+        self.refuses
+    }
+
     /// How the word in flight ended.
     pub(crate) fn settle(&mut self, now: Duration, outcome: Outcome) {
         match outcome {
             Outcome::Accepted | Outcome::Rejected => {
                 self.outbox.drop_oldest();
                 self.retry = None;
+                self.refuses = outcome == Outcome::Rejected;
             }
             Outcome::Unanswered => {
                 self.outbox.requeue();

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::stage::{REPAIRED, SOON, Stage};
+use crate::stage::{REPAIRED, SOON, Stage, eventually};
 
 /// Longer than corosync waits for a machine.
 const A_WHILE: Duration = Duration::from_secs(3);
 /// Longer than a node waits for a server without a sign of life.
 const LONG: Duration = Duration::from_secs(8);
+
+/// For so long a corosync stands still; other programs of its machine have nothing to wait for.
+const A_MINUTE: Duration = Duration::from_secs(60);
+/// A busy loop takes all of a processor.
+const CPU_PERCENT_MAX: f64 = 10.0;
 
 /// The corosync of a machine: its server is gone for the others, and nothing is lost when it comes back.
 pub(super) async fn corosync(stage: Stage, machine: &'static str, server: &'static str) -> Result<()> {
@@ -90,4 +95,32 @@ pub(super) async fn node(stage: Stage) -> Result<()> {
     own.lit(&all, REPAIRED).await?;
     ensure!(stage.node(1)?.ready().await?, "node1 is not ready");
     calm.iter().try_for_each(|lamp| lamp.held())
+}
+
+/// The corosync of a node, for a minute: the node says that it is not ready, goes on for its own server, and takes no processor time.
+pub(super) async fn corosync_for_long(stage: Stage) -> Result<()> {
+    let (own, theirs) = (stage.new_lamp().await?, stage.new_lamp().await?);
+    let (pbx2, pbx3, node) = (stage.pbx("pbx2")?, stage.pbx("pbx3")?, stage.node(1)?);
+    let process = stage.lab.docker().container("east-node1").await?.started_at;
+
+    stage.faults().freeze(&["east-node1-corosync"]).await?;
+    pbx3.set(&own.device, "INUSE").await?;
+    stage.knows(&node, &own, "INUSE").await?;
+    pbx2.set(&theirs.device, "INUSE").await?;
+    eventually("node1 says that it is not ready", REPAIRED, || async { Ok(!node.ready().await?) }).await?;
+    let work = stage.work_of_node(1).await?;
+    tokio::time::sleep(A_MINUTE).await;
+    let busy = work.percent().await?;
+    ensure!(busy < CPU_PERCENT_MAX, "node1 takes {busy:.0} % of a processor while its corosync stands still");
+    ensure!(!node.ready().await?, "node1 says that it is ready");
+    stage.faults().thaw(&["east-node1-corosync"]).await?;
+    stage.all_together().await?;
+
+    for lamp in [&own, &theirs] {
+        lamp.lit(&stage.all(), REPAIRED).await?;
+    }
+    eventually("node1 is ready", REPAIRED, || async { node.ready().await }).await?;
+    let now = stage.lab.docker().container("east-node1").await?.started_at;
+    ensure!(process == now, "node1 was restarted");
+    Ok(())
 }

@@ -20,6 +20,8 @@ pub(super) async fn run(mut stage: Stage) -> Result<()> {
     repaired.out(&stage.others("pbx1"), REPAIRED).await?;
     holds(&prometheus, "asterism_server_up{server=\"east-pbx1\"} == 0 and on () asterism_disagreements == 0")
         .await?;
+    // What the panel of repairs draws.
+    holds(&prometheus, "sum(increase(asterism_node_repairs_total{kind=\"taken_back\"}[1m])) > 0").await?;
     stage.start_server("pbx1").await?;
 
     stage.add_hints("pbx1", &[&ghost]).await?;

@@ -1,4 +1,4 @@
-//! A corosync is killed and comes back; its client, a server or a node, is not.
+//! A corosync is killed and comes back, or comes back and refuses its client; the client, a server or a node, is not restarted.
 
 use anyhow::{Result, ensure};
 
@@ -53,5 +53,30 @@ pub(super) async fn of_a_node(stage: Stage) -> Result<()> {
     }
     let now = stage.lab.docker().container("east-node1").await?.started_at;
     ensure!(process == now, "node1 was restarted");
+    Ok(())
+}
+
+/// The corosync of a node comes back without the node among those who may speak to it. The node says why it is not in its group, and is
+/// back by itself when it may.
+pub(super) async fn that_refuses_a_node(stage: Stage) -> Result<()> {
+    let (own, theirs) = (stage.new_lamp().await?, stage.new_lamp().await?);
+    let (pbx2, pbx3, node) = (stage.pbx("pbx2")?, stage.pbx("pbx3")?, stage.node(1)?);
+
+    stage.forbid_corosync("node1").await?;
+    ensure!(!node.ready().await?, "node1 says that it is ready, without a group");
+    let work = stage.work_of_node(1).await?;
+    pbx2.set(&theirs.device, "INUSE").await?;
+    pbx3.set(&own.device, "INUSE").await?;
+    stage.knows(&node, &own, "INUSE").await?;
+    let refused = "not in the group: cpg_model_initialize: corosync refuses this process (CS_ERR_ACCESS)";
+    stage.says("east-node1", refused).await?;
+    let busy = work.percent().await?;
+    ensure!(busy < CPU_PERCENT_MAX, "node1 takes {busy:.0} % of a processor while it may not join");
+
+    stage.allow_corosync("node1").await?;
+    stage.all_together().await?;
+    for lamp in [&own, &theirs] {
+        lamp.lit(&stage.all(), REPAIRED).await?;
+    }
     Ok(())
 }

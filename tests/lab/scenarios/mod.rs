@@ -25,6 +25,7 @@ mod missing_source_is_named;
 mod nothing_echoes;
 mod page_shows_the_lab;
 mod partition_heals;
+mod publication_expires;
 mod restarted_server_has_the_right_lamps;
 mod stopped_node_withdraws;
 mod stranger_is_refused;
@@ -115,6 +116,10 @@ pub(crate) const ALL: &[Scenario] = &[
     .stock_fails("as out and shows InUse"),
     scenario("node1_without_its_corosync_goes_on", |stage| Box::pin(lost_corosync::of_a_node(stage)))
         .expecting(&["not in the group", "out of the group"]),
+    scenario("a_corosync_that_refuses_node1_is_named", |stage| {
+        Box::pin(lost_corosync::that_refuses_a_node(stage))
+    })
+    .expecting(&["not in the group", "out of the group"]),
     scenario("after_a_partition_every_lamp_is_right", |stage| Box::pin(partition_heals::run(stage)))
         .stock_fails("as lit and shows Idle"),
     scenario("a_second_partition_leaves_no_lamp_lit", |stage| Box::pin(partition_heals::second(stage)))
@@ -130,8 +135,14 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario("a_frozen_corosync_of_node1_loses_no_change", |stage| {
         Box::pin(frozen::corosync(stage, "node1", "pbx3"))
     }),
+    scenario("a_corosync_of_node1_that_stands_still_for_a_minute_is_told", |stage| {
+        Box::pin(frozen::corosync_for_long(stage))
+    }),
     scenario("a_frozen_pbx1_is_right_when_it_goes_on", |stage| Box::pin(frozen::server(stage))).also_stock(),
     scenario("a_silent_pbx3_leaves_no_lamp_lit", |stage| Box::pin(frozen::served(stage))),
+    scenario("a_publication_that_expires_leaves_no_lamp_lit", |stage| {
+        Box::pin(publication_expires::run(stage))
+    }),
     scenario("a_frozen_node1_changes_no_lamp", |stage| Box::pin(frozen::node(stage))),
     scenario("a_second_process_beside_pbx1_takes_no_lamp_away", |stage| {
         Box::pin(intruder_leaves::run(stage))

@@ -13,6 +13,15 @@ pub(super) fn report(source: &mut Source<'_>, draft: &Draft) {
                 .to_owned(),
         ));
     }
+    if let Some(server) = draft.servers.get(presence::EIDS_MAX) {
+        let origin = server.name.as_ref().map(|name| &name.origin);
+        let sentence = format!(
+            "is server {} of this node, which serves {} at most; let another node serve it",
+            presence::EIDS_MAX + 1,
+            presence::EIDS_MAX
+        );
+        origin.into_iter().for_each(|origin| source.report(origin.problem(&sentence)));
+    }
     source.report_equal(draft.servers.iter().filter_map(|server| server.name.as_ref()), "name");
     source.report_equal(draft.servers.iter().filter_map(|server| server.address.as_ref()), "address");
     let eids = draft.eid.iter().chain(draft.servers.iter().filter_map(|server| server.eid.as_ref()));

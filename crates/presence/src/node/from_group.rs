@@ -270,7 +270,7 @@ impl Node {
             Message::Ping { .. } => (Topic::Ping, None),
             Message::Aggregate { .. } => return,
         };
-        let swallowed = self.group.outbox.confirm(&topic, sequence);
+        let swallowed = self.group.confirm(now, &topic, sequence);
         self.note_repeated(swallowed);
         match (&topic, sequence) {
             (Topic::Change(eid, _), Some(sequence)) => self.replication.confirm(*eid, sequence),

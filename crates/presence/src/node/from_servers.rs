@@ -138,7 +138,10 @@ impl Node {
     pub(super) fn settled(&mut self, now: Duration, server: ServerId, outcome: Outcome) {
         match outcome {
             Outcome::Accepted => {}
-            Outcome::Rejected => self.note(Note::Rejected(server)),
+            Outcome::Rejected => {
+                let again = self.server(server).refuses();
+                self.note(Note::Rejected { server, again });
+            }
             Outcome::Unanswered => self.note(Note::Unanswered(server)),
         }
         self.server(server).settle(now, outcome);

@@ -37,6 +37,12 @@ impl Node {
         self.sync.is_done()
     }
 
+    /// Whether corosync takes this node's words and gives none back.
+    #[must_use]
+    pub fn stalled(&self, now: Duration) -> bool {
+        self.group.stalled(now)
+    }
+
     /// Words that wait for the group or for their way back from it.
     #[must_use]
     pub fn group_queue(&self) -> usize {
