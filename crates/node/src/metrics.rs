@@ -225,6 +225,7 @@ impl Metrics {
             Wakeup::Touch => "touch",
             Wakeup::Retry(_) => "retry",
             Wakeup::Sweep(_) => "sweep",
+            Wakeup::Ask(_) => "ask",
         };
         self.wakeups.get_or_create(&ReasonLabels { reason }).inc();
     }

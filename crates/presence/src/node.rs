@@ -63,6 +63,8 @@ pub enum Wakeup {
     Retry(ServerId),
     /// A server that began anew has said all that it still stands for.
     Sweep(ServerId),
+    /// A server answers and has said nothing of itself.
+    Ask(ServerId),
 }
 
 /// Time, effects and the way out.
@@ -100,7 +102,7 @@ impl Node {
             Input::Report { server, report, eid, change } => self.report(now, server, report, eid, change),
             Input::Named { server, eid } => self.named(now, server, eid),
             Input::Settled { server, outcome } => self.settled(now, server, outcome),
-            Input::Alive(server) => self.server_alive(server),
+            Input::Alive(server) => self.server_alive(now, server),
             Input::Silent(server) => self.server_silent(now, server),
             Input::Restarted(server) => self.server_restarted(now, server),
             Input::ResyncAsked(server) => self.resync(server),
@@ -152,7 +154,8 @@ impl Node {
         let servers = self.servers.iter().enumerate().flat_map(|(id, server)| {
             let id = ServerId(id);
             let retry = server.retry_at().map(|at| (at, Wakeup::Retry(id)));
-            [retry, server.sweep_at().map(|at| (at, Wakeup::Sweep(id)))]
+            let sweep = server.sweep_at().map(|at| (at, Wakeup::Sweep(id)));
+            [retry, sweep, server.ask_at().map(|at| (at, Wakeup::Ask(id)))]
         });
         group.into_iter().chain(servers).flatten().min()
     }
@@ -172,6 +175,7 @@ impl Node {
         }
         for server in 0..self.servers.len() {
             self.end_repeats(now, ServerId(server));
+            self.ask_again(now, ServerId(server));
         }
     }
 

@@ -13,6 +13,10 @@ const RETRY_MAX: Duration = Duration::from_secs(16);
 /// When a server that began anew has said nothing again for so long of what it had said before, it stands for no more of it.
 const REPEAT_WAIT: Duration = Duration::from_secs(3);
 
+/// How long a server that answers may say nothing of itself before it is asked for everything again: what it said may have been lost,
+/// and Asterisk does not repeat by itself a PUBLISH that nobody answered.
+const ASK_AGAIN: Duration = Duration::from_secs(20);
+
 /// One server and what it is still to be told.
 pub(crate) struct Server {
     pub(crate) outbox: Outbox,
@@ -26,6 +30,8 @@ pub(crate) struct Server {
     told: bool,
     /// When what it has not said again is taken back.
     sweep_at: Option<Duration>,
+    /// When it is asked again for everything, while it answers and has said nothing of itself.
+    ask_at: Option<Duration>,
     retry: Option<Retry>,
     /// Whether it has refused the word before this one for good.
     refuses: bool,
@@ -59,6 +65,7 @@ impl Server {
             alive: false,
             told: false,
             sweep_at: None,
+            ask_at: None,
             retry: None,
             refuses: false,
         }
@@ -94,10 +101,25 @@ impl Server {
         }
     }
 
-    /// The server answers.
-    pub(crate) fn wake(&mut self) {
+    /// The server answers, and is being asked for everything.
+    pub(crate) fn wake(&mut self, now: Duration) {
         self.alive = true;
         self.retry = None;
+        self.ask_at = Some(now + ASK_AGAIN);
+    }
+
+    /// When it is asked again for everything.
+    pub(crate) fn ask_at(&self) -> Option<Duration> {
+        self.ask_at.filter(|_| self.alive && !self.reporting)
+    }
+
+    /// Whether it is to be asked again now.
+    pub(crate) fn take_ask(&mut self, now: Duration) -> bool {
+        let due = self.ask_at().is_some_and(|at| at <= now);
+        if due {
+            self.ask_at = Some(now + ASK_AGAIN);
+        }
+        due
     }
 
     /// The server is gone: nothing is sent until it answers. Returns the EID whose states go with it.

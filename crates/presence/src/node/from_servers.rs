@@ -92,14 +92,21 @@ impl Node {
     }
 
     /// A server answers, for the first time or again.
-    pub(super) fn server_alive(&mut self, server: ServerId) {
+    pub(super) fn server_alive(&mut self, now: Duration, server: ServerId) {
         if self.server(server).alive() || self.stopping {
             return;
         }
         self.note(Note::ServerAlive(server));
-        self.server(server).wake();
+        self.server(server).wake(now);
         self.push_to_server(server, Word::Refresh);
         self.resync_if_new(server);
+    }
+
+    /// Asks a server for everything that answers and has said nothing of itself for long.
+    pub(super) fn ask_again(&mut self, now: Duration, server: ServerId) {
+        if self.server(server).take_ask(now) && !self.stopping {
+            self.push_to_server(server, Word::Refresh);
+        }
     }
 
     /// A server is gone.
