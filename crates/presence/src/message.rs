@@ -94,8 +94,8 @@ pub struct Summary {
     pub sequence: u64,
 }
 
-/// One message on the group. Stock `res_corosync` sends and takes the same, but for [`Digest`](Self::Digest) and
-/// [`Request`](Self::Request), which it ignores.
+/// One message on the group. Stock `res_corosync` sends and takes the same, but for [`Digest`](Self::Digest),
+/// [`States`](Self::States) and [`Request`](Self::Request), which it ignores.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
     /// A state of the server with this EID (events DEVICE_STATE_CHANGE and MWI).
@@ -154,6 +154,15 @@ pub enum Message {
         /// The nodes whose request it had fulfilled before, by the number of the request.
         answered: Vec<(Eid, u64)>,
     },
+    /// Many states of a server in one message, for nodes that have requested them.
+    States {
+        /// The server.
+        eid: Eid,
+        /// States that may be remembered, each with its origin time as in [`Stamp::time`].
+        states: Vec<(Change, u64)>,
+        /// Of all of them but for their time.
+        stamp: Stamp,
+    },
     /// A node wants to hear all states of servers, from the nodes that speak for them.
     Request {
         /// The node that asks.
@@ -176,6 +185,7 @@ impl Message {
             Self::Ping { .. } => Kind::Ping,
             Self::Discovery { .. } => Kind::Discovery,
             Self::Digest { .. } => Kind::Digest,
+            Self::States { .. } => Kind::States,
             Self::Request { .. } => Kind::Request,
         }
     }
@@ -190,6 +200,7 @@ impl Message {
             | Self::Ping { eid }
             | Self::Discovery { eid, .. }
             | Self::Digest { eid, .. }
+            | Self::States { eid, .. }
             | Self::Request { eid, .. } => *eid,
         }
     }
@@ -212,13 +223,15 @@ pub enum Kind {
     Discovery,
     /// How far a node has come.
     Digest,
+    /// Many states of one server.
+    States,
     /// A node lacks states.
     Request,
 }
 
 impl Kind {
     /// Every kind, for counters that start at zero.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::DeviceState,
         Self::Mwi,
         Self::Withdrawal,
@@ -226,6 +239,7 @@ impl Kind {
         Self::Ping,
         Self::Discovery,
         Self::Digest,
+        Self::States,
         Self::Request,
     ];
 
@@ -240,6 +254,7 @@ impl Kind {
             Self::Ping => "ping",
             Self::Discovery => "discovery",
             Self::Digest => "digest",
+            Self::States => "states",
             Self::Request => "request",
         }
     }

@@ -129,7 +129,12 @@ impl Node {
                 Word::Counts { eid, mailbox, counts } => {
                     Output::Publish { server, eid, change: Change::Mwi { mailbox, counts } }
                 }
-                Word::Refresh | Word::Discovery | Word::Digest | Word::Request | Word::Ping => {
+                Word::Refresh
+                | Word::States { .. }
+                | Word::Discovery
+                | Word::Digest
+                | Word::Request
+                | Word::Ping => {
                     Output::RequestRefresh { server }
                 }
             })
@@ -203,6 +208,11 @@ impl Node {
             Word::Counts { eid, mailbox, counts } => {
                 Message::Change { eid, change: Change::Mwi { mailbox, counts }, stamp: stamp(0) }
             }
+            Word::States { eid, subjects, .. } => Message::States {
+                eid,
+                states: subjects.iter().filter_map(|subject| self.states.find(eid, subject)).collect(),
+                stamp: Stamp { incarnation, sequence, time: 0 },
+            },
             Word::Discovery => Message::Discovery {
                 eid: self.eid,
                 nodeid,

@@ -19,6 +19,8 @@ pub(crate) enum Word {
     /// What a server is to show for a mailbox, and whose word that is. The server has one value for it, whoever said it, so only
     /// the latest of all such words counts.
     Counts { eid: Eid, mailbox: Mailbox, counts: MessageCounts },
+    /// Part of what a server says, for nodes that lack it; said as it is when its turn comes.
+    States { eid: Eid, part: usize, subjects: Vec<Subject> },
     /// Who we are.
     Discovery,
     /// How far we have come.
@@ -36,6 +38,7 @@ pub(crate) enum Word {
 pub(crate) enum Topic {
     Change(Eid, Subject),
     Counts(Mailbox),
+    States(Eid, usize),
     Discovery,
     Digest,
     Request,
@@ -58,6 +61,7 @@ impl Word {
                 Topic::Change(*eid, change.subject())
             }
             Self::Counts { mailbox, .. } => Topic::Counts(mailbox.clone()),
+            Self::States { eid, part, .. } => Topic::States(*eid, *part),
             Self::Discovery => Topic::Discovery,
             Self::Digest => Topic::Digest,
             Self::Request => Topic::Request,
@@ -75,7 +79,12 @@ impl Word {
         match self {
             Self::Change { change, .. } | Self::Withdrawal { change, .. } => Some(change),
             Self::Counts { mailbox, counts, .. } => Some(Change::Mwi { mailbox, counts }),
-            Self::Discovery | Self::Digest | Self::Request | Self::Ping | Self::Refresh => None,
+            Self::States { .. }
+            | Self::Discovery
+            | Self::Digest
+            | Self::Request
+            | Self::Ping
+            | Self::Refresh => None,
         }
     }
 }

@@ -41,6 +41,7 @@ mod ie {
     pub(super) const SUMMARIES: u16 = 0xa504;
     pub(super) const ANSWERED: u16 = 0xa505;
     pub(super) const REQUEST: u16 = 0xa506;
+    pub(super) const STATES: u16 = 0xa507;
 }
 
 /// Event and element headers alike: two big-endian words, type and length.
@@ -203,6 +204,10 @@ pub fn encode(message: &Message) -> Vec<u8> {
                 .element(ie::ANSWERED, [&payload::write_pairs(answered.iter().copied())])
                 .end(*eid)
         }
+        Message::States { eid, states, stamp } => Writer::new(kind::CUSTOM)
+            .stamp(Some(stamp))
+            .element(ie::STATES, [&payload::write_states(states)])
+            .end(*eid),
         Message::Request { eid, number, wanted } => Writer::new(kind::CUSTOM)
             .element(ie::REQUEST, [&payload::write_request(*number, wanted)])
             .end(*eid),
@@ -219,12 +224,16 @@ fn change(elements: &Elements<'_>, eid: Eid, change: Change) -> Result<Message, 
     })
 }
 
-/// A digest or a request.
+/// A digest, a request or many states.
 fn between_nodes(elements: &Elements<'_>) -> Result<Message, Malformed> {
     let eid = elements.eid()?;
     if let Some(request) = elements.first(ie::REQUEST) {
         let (number, wanted) = payload::request(request)?;
         return Ok(Message::Request { eid, number, wanted });
+    }
+    if let (Some(states), Some(stamp)) = (elements.first(ie::STATES), elements.first(ie::STAMP)) {
+        let (states, stamp) = (payload::states(states)?, payload::stamp(stamp)?);
+        return Ok(Message::States { eid, states, stamp });
     }
     let (Some(node), Some(summaries)) = (elements.first(ie::NODE), elements.first(ie::SUMMARIES)) else {
         return Err(Malformed::UnknownType);

@@ -67,7 +67,16 @@ fn message() -> impl Strategy<Value = Message> {
     );
     let request = (eid(), any::<u64>(), vec(eid(), 0..9))
         .prop_map(|(eid, number, wanted)| Message::Request { eid, number, wanted });
-    prop_oneof![change, withdrawal, aggregate, ping, discovery, digest, request]
+    let remembered = |change| match change {
+        Change::DeviceState { device, state, .. } => Change::DeviceState { device, state, cachable: true },
+        mwi @ Change::Mwi { .. } => mwi,
+    };
+    let state = (self::change().prop_map(remembered), any::<u64>());
+    let states = (eid(), vec(state, 0..9), any::<[u64; 2]>()).prop_map(|(eid, states, numbers)| {
+        let [incarnation, sequence] = numbers;
+        Message::States { eid, states, stamp: Stamp { incarnation, sequence, time: 0 } }
+    });
+    prop_oneof![change, withdrawal, aggregate, ping, discovery, digest, request, states]
 }
 
 fn change() -> impl Strategy<Value = Change> {

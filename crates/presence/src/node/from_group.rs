@@ -10,6 +10,9 @@ use crate::{Arrival, Change, Eid, Kind, Message, Stamp, Summary};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+/// States in one message between nodes: with names as they are about 8 KB, which corosync sends in a few packets.
+const STATES_IN_ONE: usize = 250;
+
 /// Coming and going.
 impl Node {
     /// The node is in the group, which has these members, ourselves among them.
@@ -105,6 +108,16 @@ impl Node {
         states
     }
 
+    /// The same in few messages, which only nodes understand.
+    fn tell_nodes(&mut self, eid: Eid) -> usize {
+        let changes = self.states.to_tell(eid);
+        for (part, changes) in changes.chunks(STATES_IN_ONE).enumerate() {
+            let subjects = changes.iter().map(|(change, _)| change.subject()).collect();
+            self.push_to_group(Word::States { eid, part, subjects });
+        }
+        changes.len()
+    }
+
     pub(super) fn end_sync(&mut self, now: Duration) {
         let Some(silent) = self.sync.end(now) else { return };
         self.note(Note::Synced { silent });
@@ -142,6 +155,11 @@ impl Node {
             }
             Message::Digest { incarnation, summaries, answered, .. } => {
                 self.hear_digest(now, from, incarnation, &summaries, &answered);
+            }
+            Message::States { eid, states, stamp } => {
+                for (change, time) in states {
+                    self.hear_change(now, from, eid, change, Some(Stamp { time, ..stamp }));
+                }
             }
             Message::Request { eid, number, wanted } => self.hear_request(from, eid, number, &wanted),
         }
@@ -246,7 +264,7 @@ impl Node {
         if ours.is_empty() {
             return self.note_ignored(Kind::Request);
         }
-        let states = ours.into_iter().map(|eid| self.tell_group(eid)).sum();
+        let states = ours.into_iter().map(|eid| self.tell_nodes(eid)).sum();
         self.note(Note::Dumped { states });
         self.replication.answer(from, node, number);
         self.push_last_to_group(Word::Digest);
@@ -266,6 +284,8 @@ impl Node {
                 (Topic::Discovery, None)
             }
             Message::Digest { .. } => (Topic::Digest, None),
+            // Its number says which part of them it is.
+            Message::States { eid, stamp, .. } => (Topic::States(*eid, 0), Some(stamp.sequence)),
             Message::Request { .. } => (Topic::Request, None),
             Message::Ping { .. } => (Topic::Ping, None),
             Message::Aggregate { .. } => return,
@@ -273,12 +293,23 @@ impl Node {
         let swallowed = self.group.confirm(now, &topic, sequence);
         self.note_repeated(swallowed);
         match (&topic, sequence) {
-            (Topic::Change(eid, _), Some(sequence)) => self.replication.confirm(*eid, sequence),
+            (Topic::Change(eid, _) | Topic::States(eid, _), Some(sequence)) => {
+                self.replication.confirm(*eid, sequence);
+            }
             (Topic::Digest, _) => self.sync.told(),
             _ => {}
         }
-        if let Message::Change { eid, change, .. } = message {
-            self.settle_order(*eid, change);
+        match message {
+            Message::Change { eid, change, .. } => self.settle_order(*eid, change),
+            Message::States { eid, states, .. } => {
+                states.iter().for_each(|(change, _)| self.settle_order(*eid, change));
+            }
+            Message::Withdrawal { .. }
+            | Message::Aggregate { .. }
+            | Message::Ping { .. }
+            | Message::Discovery { .. }
+            | Message::Digest { .. }
+            | Message::Request { .. } => {}
         }
         self.end_sync(now);
     }

@@ -182,6 +182,7 @@ impl World<'_> {
             | Message::Aggregate { .. }
             | Message::Ping { .. }
             | Message::Discovery { .. }
+            | Message::States { .. }
             | Message::Digest { .. } => {}
         }
     }
