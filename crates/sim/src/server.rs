@@ -4,7 +4,7 @@ use crate::asterisk::{Asterisk, Flavour, Module};
 use crate::bus::Incoming;
 use crate::names::{Topic, Word};
 use presence::{Eid, Member};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// One Asterisk, over all its lives.
@@ -48,6 +48,8 @@ pub(crate) struct Stock {
     pub(crate) lost: BTreeSet<Topic>,
     /// The same of its lives before.
     pub(crate) lost_before: BTreeSet<Topic>,
+    /// When it could say again what it had lost.
+    pub(crate) lost_until: BTreeMap<Topic, Duration>,
 }
 
 /// The SIP side of a server without cluster module.
@@ -69,9 +71,12 @@ pub(crate) struct Plain {
     pub(crate) rejecting: bool,
     /// What it has refused, and so cannot know: who said it, and of what.
     pub(crate) rejected: BTreeSet<(usize, Topic)>,
-    /// What it has told its node in this life, and when something of it was told for the first time last.
-    pub(crate) told: BTreeSet<Topic>,
+    /// What it has told its node in this life, and the life of the node that heard it last; and when something of it was told for
+    /// the first time last.
+    pub(crate) told: BTreeMap<Topic, Option<u32>>,
     pub(crate) told_first_at: Duration,
+    /// What it had not said again to its node when one of the two ended, so that nobody could know of it.
+    pub(crate) untold: BTreeSet<Topic>,
 }
 
 /// A queue of PUBLISH requests to the node, one in flight.
@@ -161,6 +166,7 @@ impl Stock {
             dispatch_planned: false,
             lost: BTreeSet::new(),
             lost_before: BTreeSet::new(),
+            lost_until: BTreeMap::new(),
         }
     }
 }
@@ -177,8 +183,9 @@ impl Plain {
             loss,
             rejecting: false,
             rejected: BTreeSet::new(),
-            told: BTreeSet::new(),
+            told: BTreeMap::new(),
             told_first_at: Duration::ZERO,
+            untold: BTreeSet::new(),
         }
     }
 }

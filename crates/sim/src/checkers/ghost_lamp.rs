@@ -134,6 +134,15 @@ fn find(world: &World<'_>, listener: usize, patience: Duration) -> Option<(Word,
     Some((ghost, speakers.join("; ")))
 }
 
+/// Whether nodes that knew a server knew of this topic when it went. They do not if its own node had begun anew and not heard of it
+/// again, or if a stock server's word was lost and could be said again only to others.
+fn is_known(world: &World<'_>, server: usize, topic: Topic, gone: Duration) -> bool {
+    match &world.servers[server].side {
+        Side::Plain(plain) => !plain.untold.contains(&topic),
+        Side::Stock(stock) => stock.lost_until.get(&topic).is_none_or(|until| *until < gone),
+    }
+}
+
 /// Whether a server may be why a lamp is lit.
 fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, patience: Duration) -> bool {
     let ever =
@@ -163,7 +172,9 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
         }
         // Those who could tell may all be stopped, while others who came later go on.
         Some(absence) => {
-            !absence.is_told(|node| is_able(world, node)) || !is_over(world, absence.since, patience)
+            !is_known(world, server, topic, absence.since)
+                || !absence.is_told(|node| is_able(world, node))
+                || !is_over(world, absence.since, patience)
         }
     }
 }

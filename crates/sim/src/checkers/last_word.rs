@@ -260,7 +260,8 @@ fn excuse(world: &World<'_>, listener: usize, server: usize, topic: Topic) -> Re
     if rejected {
         return Err(Mark::Rejected);
     }
-    if right.is_none() && world.sight.is_unwitnessed(listener, server) {
+    let untold = world.servers[server].plain().is_some_and(|plain| plain.untold.contains(&topic));
+    if right.is_none() && (untold || world.sight.is_unwitnessed(listener, server)) {
         return Err(Mark::Unwitnessed);
     }
     if right.is_none() && world.servers[server].has_lost(topic) {

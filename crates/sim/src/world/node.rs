@@ -253,6 +253,9 @@ impl World<'_> {
             return;
         }
         let member = self.nodes[node].member;
+        for slot in 0..self.nodes[node].links.len() {
+            self.leave_untold(self.nodes[node].links[slot].server);
+        }
         self.nodes[node].end();
         let who = self.nodes[node].name.clone();
         self.note(&who, || "ends");

@@ -185,10 +185,12 @@ impl World<'_> {
         let channel_of = &mut the.plain_mut().channels[channel];
         let Some(flight) = channel_of.flight.take_if(|flight| flight.number == number) else { return };
         channel_of.published |= accepted;
-        if let Item::State(word) = flight.item
-            && the.plain_mut().told.insert(word.topic)
-        {
-            the.plain_mut().told_first_at = self.now;
+        if let Item::State(word) = flight.item {
+            let plain = the.plain_mut();
+            plain.untold.remove(&word.topic);
+            if plain.told.insert(word.topic, flight.delivered).is_none() {
+                plain.told_first_at = self.now;
+            }
         }
         self.next_report(server, channel);
     }
@@ -410,12 +412,22 @@ impl World<'_> {
         }
     }
 
+    /// A server or its node ends: what it has not told this run of its node, nobody knows.
+    pub(super) fn leave_untold(&mut self, server: usize) {
+        let topics = self.servers[server].topics.clone();
+        let plain = self.servers[server].plain_mut();
+        let life = self.nodes[plain.node].life;
+        let untold = topics.into_iter().filter(|topic| plain.told.get(topic) != Some(&Some(life)));
+        plain.untold.extend(untold.collect::<Vec<_>>());
+    }
+
     pub(super) fn end_plain(&mut self, server: usize, orderly: bool) {
         if self.servers[server].asterisk.is_none() {
             return;
         }
         let plain = self.servers[server].plain_mut();
         let (node, slot, cut) = (plain.node, plain.slot, plain.cut);
+        self.leave_untold(server);
         self.end_server(server);
         if orderly && !cut && self.nodes[node].is_well() {
             // It removes its publications.

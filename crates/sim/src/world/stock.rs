@@ -149,7 +149,9 @@ impl World<'_> {
         let stock = self.servers[server].stock_mut();
         match (&speech, taken) {
             (Speech::Change(word) | Speech::Dump(word, _), Taken::Yes) => {
-                stock.lost.remove(&word.topic);
+                if stock.lost.remove(&word.topic) {
+                    stock.lost_until.insert(word.topic, self.now);
+                }
             }
             (Speech::Change(word) | Speech::Dump(word, Arrival::Process), _) => {
                 stock.lost.insert(word.topic);
