@@ -134,9 +134,7 @@ impl Node {
                 | Word::Discovery
                 | Word::Digest
                 | Word::Request
-                | Word::Ping => {
-                    Output::RequestRefresh { server }
-                }
+                | Word::Ping => Output::RequestRefresh { server },
             })
         })
     }

@@ -288,7 +288,24 @@ fn a_short_absence_from_the_group_changes_no_lamp_and_a_long_one_withdraws_it() 
     world.now = at;
     world.node.handle_timeout(at);
     assert_eq!(world.effects().len(), 2, "both servers hear that the lamp is out");
-    assert_eq!(world.node.poll_timeout(), None);
+    assert!(!matches!(world.node.poll_timeout(), Some((_, Wakeup::Absence))));
+}
+
+#[test]
+fn a_server_that_answers_and_says_nothing_of_itself_is_asked_again() {
+    let mut world = World::in_group(&[]);
+    world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
+    world.run();
+    let (at, why) = world.node.poll_timeout().unwrap();
+    assert_eq!(why, Wakeup::Ask(SECOND));
+    for _ in 0..2 {
+        world.wait(Duration::from_secs(20));
+        assert_eq!(world.run(), [Output::RequestRefresh { server: SECOND }]);
+    }
+    assert_eq!(at, Duration::from_secs(80));
+    world.report(SECOND, PBX4, lamp(DeviceState::InUse)).unwrap();
+    world.run();
+    assert!(!matches!(world.node.poll_timeout(), Some((_, Wakeup::Ask(_)))));
 }
 
 #[test]

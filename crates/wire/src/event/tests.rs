@@ -217,7 +217,7 @@ fn the_numbers_in_the_description_are_those_in_the_code_both_ways() {
     );
     assert_eq!(described("## Event types"), constants("mod kind {"));
     assert_eq!(described("## Elements"), constants("mod ie {"));
-    assert_eq!(described("## Elements").len(), 16);
+    assert_eq!(described("## Elements").len(), 17);
 }
 
 #[test]
