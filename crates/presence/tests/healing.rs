@@ -159,7 +159,7 @@ fn what_a_server_that_began_anew_does_not_say_again_is_taken_back() {
     world.wait(Duration::from_secs(3));
     let gone = device("b", DeviceState::Unavailable);
     assert!(world.effects().contains(&Output::Multicast(taken_back(PBX3, gone))));
-    assert_eq!(world.node.states().of(PBX3).map(presence::ServerStates::len), Some(1));
+    assert_eq!(world.node.states().of(PBX3).map(ServerStates::len), Some(1));
 }
 
 #[test]

@@ -159,7 +159,10 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
     if rejected || world.sight.is_unwitnessed(listener, server) || world.servers[server].has_lost(topic) {
         return true;
     }
+    // To the group a stopped node is there, and so are its servers: it alone can take back what they no longer say.
+    let is_in_good_hands = || world.servers[server].plain().is_none_or(|plain| is_able(world, plain.node));
     match world.sight.absence(listener, server) {
+        None if !is_in_good_hands() => true,
         None if world.servers[server].asterisk.is_none() => {
             let history = world.model.history(server, topic);
             history.last().is_some_and(|said| !is_over(world, said.at, patience + MISSED))
