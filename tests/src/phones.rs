@@ -14,6 +14,8 @@ const CALLER: &str = include_str!("../sipp/caller.xml");
 
 const IMAGE: &str = "asterism/phones";
 const SIP_PORT: u16 = 5070;
+/// Both phones come up at the same time: until the called one has registered, a call ends at once.
+const CALLS_MAX: u32 = 20;
 
 /// A phone: its number, and the server where it registers.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +35,8 @@ pub struct Phones {
 impl Phones {
     /// Registers both phones and lets one call the other. Returns at once.
     pub fn call(lab: &Lab, caller: Phone<'_>, callee: Phone<'_>) -> Self {
-        let answering = script(&callee, CALLEE, &[]);
-        let calling = script(&caller, CALLER, &[("callee", callee.number)]);
+        let answering = script(&callee, CALLEE, &[], 1);
+        let calling = script(&caller, CALLER, &[("callee", callee.number)], CALLS_MAX);
         Self { callee: run(lab, callee.number, answering), caller: run(lab, caller.number, calling) }
     }
 
@@ -52,15 +54,15 @@ pub async fn sipp_scenario(network: &str, xml: &str, to: Ipv4Addr, keys: &[(&str
     start(network, &[], &script).await.map(drop)
 }
 
-/// Register, do what the scenario says, unregister: also when it failed, and then say so at the end.
-fn script(phone: &Phone<'_>, scenario: &str, keys: &[(&str, &str)]) -> String {
+/// Register, do what the scenario says, again if it failed and may, unregister: also when it failed for good, and then say so at the end.
+fn script(phone: &Phone<'_>, scenario: &str, keys: &[(&str, &str)], attempts: u32) -> String {
     let register = |expires: &'static str| {
         sipp("register.xml", phone.server, &[("user", phone.number), ("expires", expires)])
     };
     let mut all = vec![("user", phone.number)];
     all.extend(keys);
     format!(
-        "{}\n{}\n{}\nresult=0\n{} || result=1\n{}\nexit $result\n",
+        "{}\n{}\n{}\nresult=1\nfor attempt in $(seq {attempts}); do {} && result=0 && break; sleep 0.5; done\n{}\nexit $result\n",
         file("register.xml", REGISTER),
         file("scenario.xml", scenario),
         register("120"),

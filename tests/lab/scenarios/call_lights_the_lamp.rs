@@ -18,8 +18,9 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
     let server = stage.pbx("pbx1")?.address;
     let call = Phones::call(&stage.lab, Phone { number: "1002", server }, Phone { number: "1001", server });
     let lit = |sighting: &lab::Sighting| (sighting.report == Report::Lamp(Lamp::Lit)).then_some(());
-    ensure!(seen.first(mark, Instant::now() + CALL, lit).await.is_some(), "the call lights no lamp");
+    let is_lit = seen.first(mark, Instant::now() + CALL, lit).await.is_some();
     call.end().await?;
+    ensure!(is_lit, "the call lights no lamp");
     for pbx in stage.all() {
         let server = pbx.spec.name;
         let lamps =

@@ -3,11 +3,11 @@
 //! The second begins anew whenever something else happens (another change of membership, the end of a fault). Nodes that are stopped cost
 //! half a second each, because the next one waits for them; corosync swallowing a node's message costs until it is repeated.
 
-use crate::names::{Topic, Word};
+use crate::names::{Topic, Value, Word};
 use crate::report::{Checker, Mark};
 use crate::server::Side;
 use crate::world::World;
-use presence::ServerId;
+use presence::{DeviceState, ServerId};
 use std::time::Duration;
 
 /// The promise.
@@ -143,6 +143,13 @@ fn is_known(world: &World<'_>, server: usize, topic: Topic, gone: Duration) -> b
     }
 }
 
+/// Whether a stock server takes the last word for no news: it has forgotten what it was told before a split, and UNKNOWN is what it
+/// has of a device that nobody speaks of. Its hint stays as it was.
+fn is_no_news(world: &World<'_>, listener: usize, server: usize, topic: Topic) -> bool {
+    let said = world.model.history(server, topic).iter().rev().find_map(|said| said.value);
+    matches!(world.servers[listener].side, Side::Stock(_)) && said == Some(Value::State(DeviceState::Unknown))
+}
+
 /// Whether a server may be why a lamp is lit.
 fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, patience: Duration) -> bool {
     let ever =
@@ -156,6 +163,9 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
     }
     let rejected =
         world.servers[listener].plain().is_some_and(|plain| plain.rejected.contains(&(server, topic)));
+    if is_no_news(world, listener, server, topic) {
+        return true;
+    }
     if rejected || world.sight.is_unwitnessed(listener, server) || world.servers[server].has_lost(topic) {
         return true;
     }
