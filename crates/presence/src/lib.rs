@@ -16,6 +16,7 @@ mod eid;
 mod group;
 mod healing;
 mod input;
+pub mod link;
 mod mailboxes;
 mod membership;
 mod message;

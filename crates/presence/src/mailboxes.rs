@@ -126,6 +126,11 @@ impl Mailboxes {
         self.words.get(mailbox).into_iter().flatten().map(|word| (word.eid, word.counts))
     }
 
+    /// The same with what was stamped on each word.
+    pub(crate) fn words(&self, mailbox: &Mailbox) -> impl Iterator<Item = (Eid, MessageCounts, Stamp)> {
+        self.words.get(mailbox).into_iter().flatten().map(|word| (word.eid, word.counts, word.stamp))
+    }
+
     /// Every mailbox.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Mailbox> {
         self.words.keys()

@@ -242,6 +242,28 @@ impl States {
         }
     }
 
+    /// What a server says of one subject, with what was stamped on it.
+    pub(crate) fn said(&self, eid: Eid, subject: &Subject) -> Option<(Change, Stamp)> {
+        match subject {
+            Subject::Device(device) => {
+                let entry = self.by_eid.get(&eid)?.devices.get(device)?;
+                let change =
+                    Change::DeviceState { device: device.clone(), state: entry.state, cachable: true };
+                Some((change, entry.stamp))
+            }
+            Subject::Mailbox(mailbox) => {
+                let (_, counts, stamp) =
+                    self.mailboxes.words(mailbox).find(|(said_by, ..)| *said_by == eid)?;
+                Some((Change::Mwi { mailbox: mailbox.clone(), counts }, stamp))
+            }
+        }
+    }
+
+    /// Whether a server says just this.
+    pub(crate) fn says(&self, eid: Eid, change: &Change) -> bool {
+        self.said(eid, &change.subject()).is_some_and(|(said, _)| said == *change)
+    }
+
     /// Whether what a server says of a subject is in doubt.
     pub(crate) fn is_suspect(&self, eid: Eid, subject: &Subject) -> bool {
         match subject {

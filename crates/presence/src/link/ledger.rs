@@ -1,0 +1,247 @@
+//! Which version each state of the wide world has, so that nodes see who knows the newer one, and what one of them lacks.
+
+use crate::states::{Hash, hash};
+use crate::{EIDS_MAX, Eid, SUBJECTS_PER_EID_MAX, Subject};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use core::hash::Hasher;
+use hashbrown::HashMap;
+use siphasher::sip::SipHasher13;
+
+/// Into so many parts the states of a server are divided when two nodes compare them.
+pub const BUCKETS: usize = 256;
+
+/// Of two values of one state the one with the higher version is the newer. It is given by a node of the site whose server
+/// said it: the microsecond since 1970 by that node's clock, or one more than the highest that it has seen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Version {
+    /// The time, never back.
+    pub clock: u64,
+    /// The node that gave it.
+    pub writer: Eid,
+}
+
+/// The versions of all states, by server.
+pub(crate) struct Ledger {
+    accounts: BTreeMap<Eid, Account>,
+    /// The highest clock seen.
+    clock: u64,
+    me: Eid,
+    hash: Hash,
+}
+
+/// The versions of one server's states.
+struct Account {
+    entries: HashMap<Subject, Entry, Hash>,
+    /// For each part the sum, without carry, of what its entries are; equal where two nodes know the same.
+    fingerprints: Box<[u64; BUCKETS]>,
+}
+
+/// What is known of one state's version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Entry {
+    pub(crate) version: Version,
+    /// The state was taken back.
+    pub(crate) withdrawn: bool,
+    /// The latest version that others know, too. A version that nobody else knows may be given up for another.
+    known: Option<Version>,
+}
+
+impl Entry {
+    /// What somebody else has said.
+    pub(crate) fn heard(version: Version, withdrawn: bool) -> Self {
+        Self { version, withdrawn, known: Some(version) }
+    }
+
+    /// Whether a version that somebody else has given to the same value may take the place of ours.
+    pub(crate) fn yields_to(&self, version: Version) -> bool {
+        version > self.version
+            || self.known != Some(self.version) && self.known.is_none_or(|known| version > known)
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(me: Eid) -> Self {
+        Self { accounts: BTreeMap::new(), clock: 0, me, hash: hash(0) }
+    }
+
+    /// Gives a state that is news here the next version.
+    pub(crate) fn write(&mut self, now_us: u64, eid: Eid, subject: &Subject, withdrawn: bool) -> Version {
+        self.clock = now_us.max(self.clock + 1);
+        let version = Version { clock: self.clock, writer: self.me };
+        let known = self.of(eid, subject).and_then(|before| before.known);
+        self.put(eid, subject, Entry { version, withdrawn, known });
+        version
+    }
+
+    /// Takes over the version that somebody else gave.
+    pub(crate) fn put(&mut self, eid: Eid, subject: &Subject, entry: Entry) {
+        self.outdo(entry.version);
+        let account = self.accounts.entry(eid).or_insert_with(|| Account::new(self.hash.clone()));
+        account.put(subject, entry);
+    }
+
+    /// Whether there is room for this state.
+    pub(crate) fn has_room(&self, eid: Eid, subject: &Subject) -> bool {
+        match self.accounts.get(&eid) {
+            Some(account) => {
+                account.entries.len() < SUBJECTS_PER_EID_MAX || account.entries.contains_key(subject)
+            }
+            None => self.accounts.len() < EIDS_MAX,
+        }
+    }
+
+    pub(crate) fn of(&self, eid: Eid, subject: &Subject) -> Option<Entry> {
+        self.accounts.get(&eid)?.entries.get(subject).copied()
+    }
+
+    /// Notes that somebody is being told of a state.
+    pub(crate) fn tell(&mut self, eid: Eid, subject: &Subject) -> Option<Entry> {
+        let entry = self.accounts.get_mut(&eid)?.entries.get_mut(subject)?;
+        entry.known = Some(entry.version);
+        Some(*entry)
+    }
+
+    /// Whatever is written from now on is newer than this.
+    pub(crate) fn outdo(&mut self, version: Version) {
+        self.clock = self.clock.max(version.clock);
+    }
+
+    /// Forgets a server.
+    pub(crate) fn close(&mut self, eid: Eid) {
+        self.accounts.remove(&eid);
+    }
+
+    /// The servers of which something is known.
+    pub(crate) fn eids(&self) -> impl Iterator<Item = Eid> {
+        self.accounts.keys().copied()
+    }
+
+    /// How many states of a server are known, and a number that is equal where two nodes know the same of it.
+    pub(crate) fn summary(&self, eid: Eid) -> (usize, u64) {
+        let Some(account) = self.accounts.get(&eid) else { return (0, 0) };
+        let mut hasher = SipHasher13::new();
+        account.fingerprints.iter().for_each(|part| hasher.write(&part.to_be_bytes()));
+        (account.entries.len(), if account.entries.is_empty() { 0 } else { hasher.finish() })
+    }
+
+    /// The fingerprints of a server's parts.
+    pub(crate) fn fingerprints(&self, eid: Eid) -> Box<[u64; BUCKETS]> {
+        self.accounts.get(&eid).map_or_else(|| Box::new([0; BUCKETS]), |account| account.fingerprints.clone())
+    }
+
+    /// The states of a server in one of its parts.
+    pub(crate) fn part(&self, eid: Eid, bucket: usize) -> impl Iterator<Item = &Subject> {
+        let entries = self.accounts.get(&eid).into_iter().flat_map(|account| account.entries.keys());
+        entries.filter(move |subject| self::bucket(subject) == bucket)
+    }
+}
+
+impl Account {
+    fn new(hash: Hash) -> Self {
+        Self { entries: HashMap::with_hasher(hash), fingerprints: Box::new([0; BUCKETS]) }
+    }
+
+    fn put(&mut self, subject: &Subject, entry: Entry) {
+        let part = &mut self.fingerprints[bucket(subject)];
+        *part ^= fingerprint(subject, entry);
+        if let Some(before) = self.entries.insert(subject.clone(), entry) {
+            *part ^= fingerprint(subject, before);
+        }
+    }
+}
+
+/// To which part a state belongs.
+fn bucket(subject: &Subject) -> usize {
+    let mut hasher = SipHasher13::new();
+    feed(&mut hasher, subject);
+    usize::from(hasher.finish().to_be_bytes()[7])
+}
+
+/// A number that differs wherever subject or version do. Peers are trusted not to look for collisions.
+fn fingerprint(subject: &Subject, Entry { version, withdrawn, .. }: Entry) -> u64 {
+    let mut hasher = SipHasher13::new();
+    feed(&mut hasher, subject);
+    hasher.write(&version.clock.to_be_bytes());
+    hasher.write(&version.writer.0);
+    hasher.write(&[u8::from(withdrawn)]);
+    hasher.finish()
+}
+
+fn feed(hasher: &mut SipHasher13, subject: &Subject) {
+    let (kind, name) = match subject {
+        Subject::Device(device) => (0, device.as_str()),
+        Subject::Mailbox(mailbox) => (1, mailbox.as_str()),
+    };
+    hasher.write(&[kind]);
+    hasher.write(name.as_bytes());
+    hasher.write(&[0]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use std::vec::Vec;
+
+    const A: Eid = Eid([0, 0, 0, 0, 0, 1]);
+    const B: Eid = Eid([0, 0, 0, 0, 0, 2]);
+    const PBX: Eid = Eid([2, 0, 0, 0, 1, 1]);
+
+    fn lamp(number: usize) -> Subject {
+        Subject::Device(Device::new(&std::format!("Custom:{number}")).unwrap())
+    }
+
+    #[test]
+    fn a_version_is_the_time_and_never_goes_back() {
+        let mut ledger = Ledger::new(A);
+        assert_eq!(ledger.write(7, PBX, &lamp(0), false), Version { clock: 7, writer: A });
+        assert_eq!(ledger.write(5, PBX, &lamp(0), false).clock, 8);
+        ledger.put(PBX, &lamp(1), Entry::heard(Version { clock: 90, writer: B }, false));
+        assert_eq!(ledger.write(9, PBX, &lamp(0), false).clock, 91);
+        assert!(Version { clock: 8, writer: B } > Version { clock: 8, writer: A });
+    }
+
+    #[test]
+    fn who_has_heard_the_same_in_any_order_has_the_same_fingerprints() {
+        let mut one = Ledger::new(A);
+        let entries: Vec<_> = (0..1_000)
+            .map(|number| {
+                let version = one.write(0, PBX, &lamp(number), number % 3 == 0);
+                (lamp(number), Entry::heard(version, number % 3 == 0))
+            })
+            .collect();
+        let mut other = Ledger::new(B);
+        other.put(PBX, &lamp(5), Entry::heard(Version { clock: 0, writer: A }, false));
+        entries.iter().rev().for_each(|(subject, entry)| other.put(PBX, subject, *entry));
+        assert_eq!(one.summary(PBX), other.summary(PBX));
+        assert_eq!(one.fingerprints(PBX), other.fingerprints(PBX));
+    }
+
+    #[test]
+    fn what_differs_is_found_in_its_part() {
+        let mut one = Ledger::new(A);
+        let mut other = Ledger::new(B);
+        for number in 0..1_000 {
+            let version = one.write(0, PBX, &lamp(number), false);
+            if number != 77 {
+                other.put(PBX, &lamp(number), Entry::heard(version, false));
+            }
+        }
+        let (left, right) = (one.fingerprints(PBX), other.fingerprints(PBX));
+        let differing: Vec<_> = (0..BUCKETS).filter(|part| left[*part] != right[*part]).collect();
+        let [part] = differing[..] else { panic!("{differing:?}") };
+        assert!(one.part(PBX, part).any(|subject| *subject == lamp(77)));
+        assert_eq!(one.part(PBX, part).count(), other.part(PBX, part).count() + 1);
+    }
+
+    #[test]
+    fn of_a_server_that_was_forgotten_nothing_is_known() {
+        let mut ledger = Ledger::new(A);
+        ledger.write(1, PBX, &lamp(0), false);
+        assert_ne!(ledger.summary(PBX).1, 0);
+        ledger.close(PBX);
+        assert_eq!((ledger.summary(PBX), ledger.of(PBX, &lamp(0))), ((0, 0), None));
+        assert_eq!(ledger.eids().count(), 0);
+    }
+}

@@ -1,0 +1,265 @@
+//! Which nodes of the wide world can be reached over links, and for which servers they vouch: a link-state database.
+//!
+//! Each node says of itself with whom it is linked and for which servers it speaks, and that goes to all. Two nodes are
+//! connected when both say so; whoever is cut off is seen to be by all at the same word, and nobody has to count hops.
+
+use crate::{EIDS_MAX, Eid};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// The most nodes of which something is remembered.
+pub const NODES_MAX: usize = 1_024;
+
+/// How long the word of a node out of reach is kept: the word that brings it into reach may be on its way.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// What a node says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Adjacency {
+    /// The node.
+    pub node: Eid,
+    /// The higher the newer.
+    pub version: u64,
+    /// The nodes that it is linked with. One from which nothing comes is listed for as long as the hold time.
+    pub neighbours: Vec<Eid>,
+    /// The servers that it vouches for: its own, and those of its site's group.
+    pub servers: Vec<Eid>,
+}
+
+/// What all nodes say of themselves, ours included.
+pub(crate) struct Roster {
+    own: Adjacency,
+    others: BTreeMap<Eid, Known>,
+    /// Of each server for which others vouch or have vouched the node that was the last to do so.
+    homes: BTreeMap<Eid, Eid>,
+}
+
+/// How a server elsewhere stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    /// A node in reach vouches for it.
+    Vouched,
+    /// Its node is in reach and vouches for it no more: it began anew and has not heard of it yet, or the server has gone.
+    Unvouched,
+    /// No node that could know of it is in reach.
+    CutOff,
+}
+
+struct Known {
+    adjacency: Adjacency,
+    /// When it went out of reach, or came without being in reach.
+    unreachable_since: Option<Duration>,
+}
+
+/// What somebody's word of himself is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Worth {
+    /// It is to be told to all others.
+    News,
+    /// It is known.
+    Known,
+    /// It is an old word of our own, of an earlier run or from a clock that was ahead: ours is to be told again, which is newer now.
+    Ours,
+    /// There is no room for more nodes.
+    Full,
+}
+
+impl Roster {
+    pub(crate) fn new(me: Eid) -> Self {
+        let own = Adjacency { node: me, version: 0, neighbours: Vec::new(), servers: Vec::new() };
+        Self { own, others: BTreeMap::new(), homes: BTreeMap::new() }
+    }
+
+    /// Says something else of ourselves. Tells whether it is something else.
+    pub(crate) fn say(&mut self, version: u64, neighbours: Vec<Eid>, servers: Vec<Eid>) -> bool {
+        let same = self.own.version != 0 && self.own.neighbours == neighbours && self.own.servers == servers;
+        if !same {
+            let version = version.max(self.own.version + 1);
+            self.own = Adjacency { node: self.own.node, version, neighbours, servers };
+        }
+        !same
+    }
+
+    /// A node says something of itself.
+    pub(crate) fn hear(&mut self, now: Duration, adjacency: Adjacency) -> Worth {
+        if adjacency.node == self.own.node {
+            let old = adjacency.version >= self.own.version && adjacency != self.own;
+            if old {
+                self.own.version = adjacency.version + 1;
+            }
+            return if old { Worth::Ours } else { Worth::Known };
+        }
+        for server in &adjacency.servers {
+            if self.homes.len() < EIDS_MAX || self.homes.contains_key(server) {
+                self.homes.insert(*server, adjacency.node);
+            }
+        }
+        if let Some(known) = self.others.get_mut(&adjacency.node) {
+            if adjacency.version <= known.adjacency.version {
+                return Worth::Known;
+            }
+            known.adjacency = adjacency;
+        } else {
+            if self.others.len() >= NODES_MAX {
+                return Worth::Full;
+            }
+            let known = Known { adjacency, unreachable_since: Some(now) };
+            self.others.insert(known.adjacency.node, known);
+        }
+        self.judge_reach(now);
+        Worth::News
+    }
+
+    /// Looks anew who is in reach, and forgets who has been out of it for long.
+    pub(crate) fn judge_reach(&mut self, now: Duration) {
+        let reach = self.reach();
+        for (node, known) in &mut self.others {
+            known.unreachable_since =
+                if reach.contains(node) { None } else { known.unreachable_since.or(Some(now)) };
+        }
+        self.others.retain(|_, known| known.unreachable_since.is_none_or(|since| now < since + KEPT));
+    }
+
+    /// All that is known, to be told to a node that is linked anew.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Adjacency> {
+        core::iter::once(&self.own).chain(self.others.values().map(|known| &known.adjacency))
+    }
+
+    /// What is known of one node.
+    pub(crate) fn of(&self, node: Eid) -> Option<&Adjacency> {
+        if node == self.own.node {
+            Some(&self.own)
+        } else {
+            self.others.get(&node).map(|known| &known.adjacency)
+        }
+    }
+
+    /// How a server elsewhere stands.
+    pub(crate) fn place(&self, server: Eid) -> Place {
+        if self.in_reach().any(|adjacency| adjacency.servers.contains(&server)) {
+            Place::Vouched
+        } else if self.homes.get(&server).is_some_and(|home| self.in_reach().any(|it| it.node == *home)) {
+            Place::Unvouched
+        } else {
+            Place::CutOff
+        }
+    }
+
+    /// Forgets who vouched for a server.
+    pub(crate) fn forget(&mut self, server: Eid) {
+        self.homes.remove(&server);
+    }
+
+    /// What the other nodes in reach say of themselves.
+    pub(crate) fn in_reach(&self) -> impl Iterator<Item = &Adjacency> {
+        let known = self.others.values().filter(|known| known.unreachable_since.is_none());
+        known.map(|known| &known.adjacency)
+    }
+
+    /// Goes from node to node where both ends of a link list each other.
+    fn reach(&self) -> BTreeSet<Eid> {
+        let mut reached = BTreeSet::from([self.own.node]);
+        let mut open = Vec::from([&self.own]);
+        while let Some(from) = open.pop() {
+            for neighbour in &from.neighbours {
+                let Some(known) = self.others.get(neighbour) else { continue };
+                if known.adjacency.neighbours.contains(&from.node) && reached.insert(*neighbour) {
+                    open.push(&known.adjacency);
+                }
+            }
+        }
+        reached
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    const ME: Eid = Eid([0, 0, 0, 0, 0, 1]);
+    const B: Eid = Eid([0, 0, 0, 0, 0, 2]);
+    const C: Eid = Eid([0, 0, 0, 0, 0, 3]);
+    const PBX: Eid = Eid([2, 0, 0, 0, 1, 1]);
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn adjacency(node: Eid, version: u64, neighbours: &[Eid], servers: &[Eid]) -> Adjacency {
+        Adjacency { node, version, neighbours: neighbours.into(), servers: servers.into() }
+    }
+
+    /// Me - B - C, where C speaks for a server.
+    fn chain() -> Roster {
+        let mut roster = Roster::new(ME);
+        assert!(roster.say(1, vec![B], vec![]));
+        assert_eq!(roster.hear(NOW, adjacency(C, 1, &[B], &[PBX])), Worth::News);
+        assert_eq!(roster.hear(NOW, adjacency(B, 1, &[ME, C], &[])), Worth::News);
+        roster
+    }
+
+    #[test]
+    fn a_server_behind_two_links_is_vouched_for() {
+        let roster = chain();
+        assert_eq!(roster.in_reach().map(|it| it.node).collect::<Vec<_>>(), [B, C]);
+        assert_eq!(roster.place(PBX), Place::Vouched);
+        assert_eq!(roster.place(ME), Place::CutOff, "nobody has ever heard of it");
+    }
+
+    #[test]
+    fn a_link_that_one_end_has_given_up_is_none() {
+        let mut roster = chain();
+        assert_eq!(roster.hear(NOW, adjacency(B, 2, &[ME], &[])), Worth::News);
+        assert_eq!(roster.place(PBX), Place::CutOff);
+        assert_eq!(roster.hear(NOW, adjacency(B, 3, &[ME, C], &[])), Worth::News);
+        assert_eq!(roster.place(PBX), Place::Vouched, "what C had said is still known");
+    }
+
+    #[test]
+    fn a_node_that_vouches_no_more_and_is_there_is_told_from_one_that_is_cut_off() {
+        let mut roster = chain();
+        roster.hear(NOW, adjacency(C, 2, &[B], &[]));
+        assert_eq!(roster.place(PBX), Place::Unvouched);
+        roster.forget(PBX);
+        assert_eq!(roster.place(PBX), Place::CutOff);
+    }
+
+    #[test]
+    fn an_older_word_changes_nothing() {
+        let mut roster = chain();
+        assert_eq!(roster.hear(NOW, adjacency(C, 1, &[B], &[])), Worth::Known);
+        assert_eq!(roster.place(PBX), Place::Vouched);
+    }
+
+    #[test]
+    fn an_old_word_of_our_own_makes_ours_newer() {
+        let mut roster = chain();
+        assert_eq!(roster.hear(NOW, adjacency(ME, 9, &[C], &[])), Worth::Ours);
+        assert_eq!((roster.own.version, roster.own.neighbours.as_slice()), (10, &[B][..]));
+        let own = roster.own.clone();
+        assert_eq!(roster.hear(NOW, own), Worth::Known, "it comes back by another way");
+        assert!(!roster.say(5, vec![B], vec![]), "nothing else");
+        assert!(roster.say(5, vec![B, C], vec![]));
+        assert_eq!(roster.own.version, 11);
+    }
+
+    #[test]
+    fn who_is_out_of_reach_for_long_is_forgotten() {
+        let mut roster = chain();
+        roster.say(2, vec![], vec![]);
+        roster.judge_reach(NOW);
+        assert_eq!(roster.in_reach().count(), 0);
+        assert_eq!(roster.all().count(), 3);
+        roster.judge_reach(NOW + KEPT);
+        assert_eq!(roster.all().count(), 1);
+    }
+
+    #[test]
+    fn invented_nodes_end_somewhere() {
+        let mut roster = Roster::new(ME);
+        for number in 0..NODES_MAX {
+            let [a, b, ..] = number.to_le_bytes();
+            assert_eq!(roster.hear(NOW, adjacency(Eid([1, 0, 0, 0, b, a]), 1, &[], &[])), Worth::News);
+        }
+        assert_eq!(roster.hear(NOW, adjacency(B, 1, &[], &[])), Worth::Full);
+    }
+}
