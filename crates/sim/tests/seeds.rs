@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Seeds that every change has to pass.
 const FIXED: std::ops::Range<u64> = 0..30;
-const FRESH: u64 = 10;
+const FRESH: u64 = 5;
 /// More seeds, which come to what is rare: most have once shown what was wrong.
 const RARE: [u64; 25] = [
     40, 48, 85, 106, 142, 201, 218, 250, 260, 263, 273, 299, 333, 348, 364, 423, 431, 460, 523, 719, 858,
