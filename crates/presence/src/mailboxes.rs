@@ -123,7 +123,7 @@ impl Mailboxes {
 
     /// What each server says of a mailbox, the latest word last.
     pub(crate) fn said(&self, mailbox: &Mailbox) -> impl Iterator<Item = (Eid, MessageCounts)> {
-        self.words.get(mailbox).into_iter().flatten().map(|word| (word.eid, word.counts))
+        self.words(mailbox).map(|(eid, counts, _)| (eid, counts))
     }
 
     /// The same with what was stamped on each word.

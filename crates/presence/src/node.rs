@@ -14,7 +14,7 @@ use crate::replication::Replication;
 use crate::server::Server;
 use crate::states::States;
 use crate::sync::Sync;
-use crate::{Change, Config, Eid, Input, Kind, Message, Pattern, ServerId, Stamp};
+use crate::{Change, Config, Eid, Input, Kind, Mailbox, Message, MessageCounts, Pattern, ServerId, Stamp};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -254,6 +254,12 @@ impl Node {
         let server =
             |server: &Server| server.reporting_eid() == Some(eid) || server.configured_eid() == Some(eid);
         self.servers.iter().position(server).map(|id| Holder::Server(ServerId(id)))
+    }
+
+    /// The last word about a mailbox, if it is of a server of ours.
+    fn last_word_of_ours(&self, mailbox: &Mailbox) -> Option<(Eid, MessageCounts)> {
+        let latest = self.states.latest_of(mailbox);
+        latest.filter(|(eid, _)| matches!(self.holder_here(*eid), Some(Holder::Server(_))))
     }
 
     /// Tells a state to every server of ours but the one whose it is; one that does not answer will be told when it does.

@@ -218,12 +218,7 @@ impl States {
     /// What a server says of one subject, with its origin time; nothing of a mailbox that another server has spoken of since.
     pub(crate) fn find(&self, eid: Eid, subject: &Subject) -> Option<(Change, u64)> {
         match subject {
-            Subject::Device(device) => {
-                let entry = self.by_eid.get(&eid)?.devices.get(device)?;
-                let change =
-                    Change::DeviceState { device: device.clone(), state: entry.state, cachable: true };
-                Some((change, entry.stamp.time))
-            }
+            Subject::Device(_) => self.said(eid, subject).map(|(change, stamp)| (change, stamp.time)),
             Subject::Mailbox(mailbox) => {
                 let (latest, counts) = self.mailboxes.latest(mailbox)?;
                 (latest == eid).then(|| (Change::Mwi { mailbox: mailbox.clone(), counts }, 0))

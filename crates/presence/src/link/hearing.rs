@@ -28,7 +28,7 @@ impl Links {
             Frame::Hello(hello) => self.meet(now, now_us, peer, &hello),
             Frame::Adjacency(adjacency) => {
                 let node = adjacency.node;
-                let silent: Vec<_> = self.ids().filter(|peer| !self.speaks_to(*peer)).collect();
+                let silent = self.left_to_others();
                 match self.roster.hear(now, adjacency) {
                     Worth::News => self.tell_node(node, Some(peer)),
                     Worth::Ours => self.tell_node(node, None),
@@ -74,10 +74,8 @@ impl Links {
     }
 
     fn compare_one(&mut self, peer: PeerId, eid: Eid, theirs: &[u64; BUCKETS], answer: bool) {
-        let ours = self.ledger.fingerprints(eid);
-        for part in (0..BUCKETS).filter(|part| ours[*part] != theirs[*part]) {
-            let subjects: Vec<_> = self.ledger.part(eid, part).cloned().collect();
-            subjects.iter().for_each(|subject| self.tell_one(peer, eid, subject));
+        for subject in self.ledger.differing(eid, theirs) {
+            self.tell_one(peer, eid, &subject);
         }
         if !answer {
             self.push_buckets(peer, eid, true);

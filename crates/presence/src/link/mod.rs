@@ -122,10 +122,15 @@ impl Links {
 
     /// The servers that this node vouches for from now on, and the nodes of its site that speak before it.
     pub fn settle_site(&mut self, local: BTreeSet<Eid>, seniors: Vec<Eid>) {
-        let silent: Vec<_> = self.ids().filter(|peer| !self.speaks_to(*peer)).collect();
+        let silent = self.left_to_others();
         self.local = local;
         self.seniors = seniors;
         self.compare_where_we_speak(&silent);
+    }
+
+    /// The peers to which we do not speak of this site.
+    fn left_to_others(&self) -> Vec<PeerId> {
+        self.ids().filter(|peer| !self.speaks_to(*peer)).collect()
     }
 
     /// What a node before us may have left unsaid to these peers is found by comparing.

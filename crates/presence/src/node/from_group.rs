@@ -194,8 +194,7 @@ impl Node {
     /// that for the latest word. If that other is ours, it says it again; else it is the latest word, so that all agree.
     fn say_latest(&mut self, eid: Eid, change: &Change) {
         let Change::Mwi { mailbox, counts } = change else { return };
-        let latest = self.states.latest_of(mailbox);
-        match latest.filter(|(latest, _)| matches!(self.holder_here(*latest), Some(Holder::Server(_)))) {
+        match self.last_word_of_ours(mailbox) {
             Some((latest, right)) => {
                 self.states.settle(eid, mailbox, *counts);
                 let change = Change::Mwi { mailbox: mailbox.clone(), counts: right };

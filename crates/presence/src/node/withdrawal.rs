@@ -144,14 +144,13 @@ impl Node {
     /// withdrawal is said again as it should be.
     fn correct(&mut self, now: Duration, from: Member, eid: Eid, change: &Change) {
         let Change::Mwi { mailbox, counts } = change else { return };
-        let latest = self.states.latest_of(mailbox);
-        match latest.filter(|(latest, _)| matches!(self.holder_here(*latest), Some(Holder::Server(_)))) {
+        match self.last_word_of_ours(mailbox) {
             Some((latest, counts)) => {
                 let change = Change::Mwi { mailbox: mailbox.clone(), counts };
                 self.push_to_group(Word::Change { eid: latest, change, time: self.time(now) });
             }
             None => {
-                let right = latest.map(|(_, counts)| counts).unwrap_or_default();
+                let right = self.states.latest_of(mailbox).map(|(_, counts)| counts).unwrap_or_default();
                 let stands = self.states.of_mailbox(mailbox).any(|(whose, _)| whose == eid);
                 let said_by_us = self.group.membership.me() == Some(from) && !self.stopping;
                 if said_by_us && right != *counts && !stands {
