@@ -136,6 +136,34 @@ fn a_node_without_a_cluster_serves_its_servers_alone() {
 }
 
 #[test]
+fn a_server_too_many_is_named_with_its_line() {
+    let servers = |count: usize| -> String {
+        let server = |number| {
+            format!(
+                "[[server]]\nname = \"s{number}\"\naddress = \"10.0.{}.{}\"\n",
+                number / 250,
+                number % 250
+            )
+        };
+        (0..count).map(server).collect()
+    };
+    let head = "eid = \"02:00:00:00:01:21\"\nsip.listen = \"192.0.2.21:5060\"\n";
+    assert_eq!(
+        good(&format!("{head}{}", servers(presence::EIDS_MAX)), &[]).servers.len(),
+        presence::EIDS_MAX
+    );
+    let [problem] = &problems(&format!("{head}{}", servers(presence::EIDS_MAX + 1)), &[])[..] else {
+        panic!("one problem")
+    };
+    assert!(problem.contains("line 3076") || problem.contains(":3076"), "{problem}");
+    assert!(
+        problem
+            .ends_with("is server 1025 of this node, which serves 1024 at most; let another node serve it"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn every_problem_of_a_file_is_told_in_the_order_of_its_lines() {
     let text = r#"eid = "02:00:00"
 [cluster]
