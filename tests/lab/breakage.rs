@@ -28,12 +28,7 @@ impl Stage {
     pub(crate) async fn start_node(&self, number: usize) -> Result<()> {
         let node = self.node(number)?;
         self.lab.docker().start(&[node.spec.name]).await?;
-        let deadline = Instant::now() + STARTED;
-        while !matches!(node.ready().await, Ok(true)) {
-            ensure!(Instant::now() < deadline, "{} does not get ready", node.spec.name);
-            tokio::time::sleep(POLL).await;
-        }
-        Ok(())
+        node.becomes_ready(STARTED, POLL).await
     }
 
     /// Starts a corosync that has ended and waits until it has found its ring.

@@ -8,6 +8,7 @@ use lab::{Kind, Lab, NODES, SERVERS, Secrets, docker};
 use testcontainers::compose::DockerCompose;
 
 use crate::Subject;
+use crate::stage::POLL;
 
 /// The service that measures propagation.
 pub(crate) const EXPORTER: &str = "east-exporter";
@@ -84,16 +85,7 @@ impl House {
         self.lab.docker().healthy(&services, HEALTH_TIMEOUT).await?;
         if self.subject == Subject::Node {
             for node in &NODES {
-                let node = self.lab.node(node)?;
-                let deadline = tokio::time::Instant::now() + HEALTH_TIMEOUT;
-                while !matches!(node.ready().await, Ok(true)) {
-                    anyhow::ensure!(
-                        tokio::time::Instant::now() < deadline,
-                        "{} does not get ready",
-                        node.spec.name
-                    );
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+                self.lab.node(node)?.becomes_ready(HEALTH_TIMEOUT, POLL).await?;
             }
         }
         Ok(())

@@ -16,10 +16,6 @@ pub(crate) const IMAGE: &str = "asterism/faults";
 pub(crate) const GROUP: &str = "asterisk";
 /// The table of our own in a machine's nftables.
 const TABLE: &str = "inet asterism_cut";
-/// Datagrams to port 5060 that begin with `PUBL`.
-const SWALLOW: &str = "table TABLE {
-    chain to { type filter hook output priority 0; udp dport 5060 @th,64,32 0x5055424c drop; }
-}";
 /// Compose's health checks take 30 s at most.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -61,7 +57,7 @@ impl Faults<'_> {
 
     /// Lets nothing out that a machine would PUBLISH, as a careless firewall may; it seems to be well, for all else passes.
     pub async fn swallow_publishes(&self, machine: &Machine) -> Result<()> {
-        self.filter(&[*machine], &SWALLOW.replace("TABLE", TABLE)).await
+        self.filter(&[*machine], &swallow()).await
     }
 
     /// Filters what these machines hear and say, until [`Faults::reunite`].
@@ -235,6 +231,15 @@ fn cut(far: &str) -> String {
         "table {TABLE} {{
             chain from {{ type filter hook input priority 0; ip saddr {{ {far} }} drop; }}
             chain to {{ type filter hook output priority 0; ip daddr {{ {far} }} drop; }}
+        }}"
+    )
+}
+
+/// The rules of a machine whose datagrams to port 5060 that begin with `PUBL` are lost.
+fn swallow() -> String {
+    format!(
+        "table {TABLE} {{
+            chain to {{ type filter hook output priority 0; udp dport 5060 @th,64,32 0x5055424c drop; }}
         }}"
     )
 }

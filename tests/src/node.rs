@@ -1,8 +1,9 @@
 //! A node over HTTP: ready or not, its metrics, the group's members and the states that it knows.
 
 use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,16 @@ impl Node {
     /// In the group and synced.
     pub async fn ready(&self) -> Result<bool> {
         Ok(self.fetch("/readyz").await?.0 == 200)
+    }
+
+    /// Waits until it is, looking every so often; one that does not answer yet is waited for, too.
+    pub async fn becomes_ready(&self, timeout: Duration, look_every: Duration) -> Result<()> {
+        let deadline = Instant::now() + timeout;
+        while !matches!(self.ready().await, Ok(true)) {
+            ensure!(Instant::now() < deadline, "{} does not get ready", self.spec.name);
+            tokio::time::sleep(look_every).await;
+        }
+        Ok(())
     }
 
     /// All counters and gauges.

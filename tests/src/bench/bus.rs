@@ -9,7 +9,7 @@ use lab::{Lab, Machine, NODES, Node, NodeSpec, SERVERS, ServerSpec, Told};
 
 use super::figure::Figures;
 use super::process::Process;
-use super::{Stopped, WATCHING, knows};
+use super::{knows, stopped};
 use crate::output::Screen;
 
 /// Whose place the storm takes.
@@ -36,18 +36,8 @@ pub(crate) struct Options {
     pub(super) output: super::Keep,
 }
 
-/// Every Asterisk, the other node and what watches the lab rest; the ring stays as large as it is.
 pub(super) async fn measure(lab: &Lab, screen: &Screen, options: &Options) -> Result<Figures> {
-    let mut resting = vec![NODES[1].name];
-    resting.extend(SERVERS.iter().map(|server| server.name));
-    resting.extend(WATCHING);
-    let resting = Stopped::stop_running(lab.docker(), &resting).await?;
-    lab.faults().restart(&[NODE.name]).await?;
-    let figures = storm(lab, screen, options).await;
-    // What the storm leaves behind is owed to nobody.
-    lab.faults().restart(&[NODE.name]).await?;
-    resting.start(lab).await?;
-    figures
+    stopped::alone(lab, NODE, storm(lab, screen, options)).await
 }
 
 async fn storm(lab: &Lab, screen: &Screen, options: &Options) -> Result<Figures> {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use lab::{Lab, Machine, NODES, Node, NodeSpec, SERVERS, ServerSpec, Storm, Told};
 
 use super::figure::{Figures, max, median};
@@ -155,14 +155,7 @@ fn tell(figures: &mut Figures, donor: &str, copy: (u64, u64), joins: &[Join], st
 
 /// When the node said that it was ready, since 1970.
 async fn ready(node: &Node) -> Result<Duration> {
-    let deadline = Instant::now() + TIMEOUT;
-    // Until it listens nobody answers.
-    while !node.ready().await.unwrap_or(false) {
-        if Instant::now() >= deadline {
-            bail!("{} does not get ready", node.spec.name);
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    node.becomes_ready(TIMEOUT, LOOK_EVERY).await?;
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?)
 }
 

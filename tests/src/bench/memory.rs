@@ -7,7 +7,7 @@ use lab::{Lab, Machine, NODES, Node, NodeSpec, SERVERS, ServerSpec, Storm};
 
 use super::figure::{Figures, max, median};
 use super::process::Process;
-use super::{Stopped, WATCHING, knows};
+use super::{knows, stopped};
 use crate::output::Screen;
 
 const RSS_MIB_MAX: f64 = 96.0;
@@ -46,15 +46,7 @@ struct Sample {
 }
 
 pub(super) async fn measure(lab: &Lab, screen: &Screen, options: &Options) -> Result<Figures> {
-    let mut resting = vec![NODES[1].name];
-    resting.extend(SERVERS.iter().map(|server| server.name));
-    resting.extend(WATCHING);
-    let resting = Stopped::stop_running(lab.docker(), &resting).await?;
-    lab.faults().restart(&[NODE.name]).await?;
-    let figures = watch(lab, screen, options).await;
-    lab.faults().restart(&[NODE.name]).await?;
-    resting.start(lab).await?;
-    figures
+    stopped::alone(lab, NODE, watch(lab, screen, options)).await
 }
 
 async fn watch(lab: &Lab, screen: &Screen, options: &Options) -> Result<Figures> {

@@ -1,15 +1,28 @@
 //! Services that rest while something is measured.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use lab::{Docker, Lab, NODES};
+use lab::{Docker, Lab, NODES, NodeSpec, SERVERS};
 
 /// What watches the lab; its canaries and scrapes would be measured too.
 pub(crate) const WATCHING: [&str; 3] = ["east-exporter", "prometheus", "grafana"];
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Measures a node that is alone with whoever speaks to it: every Asterisk, the other nodes and what watches the lab rest; the ring stays as
+/// large as it is. The node begins anew before and after, and owes nobody anything.
+pub(super) async fn alone<T>(lab: &Lab, node: &NodeSpec, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let others = NODES.iter().filter(|other| *other != node).map(|other| other.name);
+    let resting: Vec<_> = others.chain(SERVERS.iter().map(|server| server.name)).chain(WATCHING).collect();
+    let resting = Stopped::stop_running(lab.docker(), &resting).await?;
+    lab.faults().restart(&[node.name]).await?;
+    let measured = work.await;
+    lab.faults().restart(&[node.name]).await?;
+    resting.start(lab).await?;
+    measured
+}
 
 /// Services that were stopped for a while; they are started again whatever happens.
 pub(crate) struct Stopped {
@@ -45,17 +58,10 @@ impl Stopped {
         let (docker, services) = (self.docker.clone(), self.services.clone());
         drop(self);
         docker.healthy(&services, READY_TIMEOUT).await?;
-        let deadline = tokio::time::Instant::now() + READY_TIMEOUT;
+        let deadline = Instant::now() + READY_TIMEOUT;
         for node in &NODES {
-            let node = lab.node(node)?;
-            while !matches!(node.ready().await, Ok(true)) {
-                anyhow::ensure!(
-                    tokio::time::Instant::now() < deadline,
-                    "{} does not get ready",
-                    node.spec.name
-                );
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            lab.node(node)?.becomes_ready(left, Duration::from_millis(100)).await?;
         }
         Ok(())
     }
