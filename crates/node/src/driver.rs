@@ -62,7 +62,7 @@ impl Driver {
     pub(crate) fn new(config: &Config, socket: UdpSocket) -> anyhow::Result<Self> {
         // A clock before 1970 only spoils the stamps.
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let names = Names::from(config.servers.iter().map(|server| server.name.clone()));
+        let names = Names::new(config.servers.iter().map(|server| server.name.clone()), []);
         Ok(Self {
             start: Instant::now(),
             node: Node::new(config.core(epoch)),

@@ -80,7 +80,8 @@ struct RepairLabels {
 }
 
 /// The kinds of repairs.
-const REPAIRS: [&str; 6] = ["dumped", "requested", "taken_back", "swept", "stale_withdrawal", "touch"];
+const REPAIRS: [&str; 7] =
+    ["dumped", "requested", "taken_back", "swept", "stale_withdrawal", "touch", "out_of_reach"];
 
 /// All metrics of one node.
 pub(crate) struct Metrics {
@@ -226,6 +227,7 @@ impl Metrics {
             Wakeup::Retry(_) => "retry",
             Wakeup::Sweep(_) => "sweep",
             Wakeup::Ask(_) => "ask",
+            Wakeup::Links => "links",
         };
         self.wakeups.get_or_create(&ReasonLabels { reason }).inc();
     }
@@ -247,11 +249,13 @@ impl Metrics {
             Note::Requested { eids, .. } => self.repaired("requested", eids.len()),
             Note::StaleWithdrawal { .. } => self.repaired("stale_withdrawal", 1),
             Note::Touched => self.repaired("touch", 1),
+            Note::OutOfReach { eids } => self.repaired("out_of_reach", eids.len()),
             Note::Joined { .. }
             | Note::Synced { .. }
             | Note::GroupWithdrawn { .. }
             | Note::WrongEid { .. }
             | Note::MemberJoined(_)
+            | Note::Barred { .. }
             | Note::MemberLeft { .. }
             | Note::SpeakerLearned { .. }
             | Note::PingHeard { .. }
@@ -343,7 +347,7 @@ mod tests {
 
     /// Metrics of a node with one server after a little of everything.
     fn scraped() -> Metrics {
-        let metrics = Metrics::new(&Names::from(["pbx".to_owned()]));
+        let metrics = Metrics::new(&Names::new(["pbx".to_owned()], ["west".to_owned()]));
         metrics.received(Path::group, Kind::Ping);
         metrics.sent(Path::group, Kind::Ping);
         metrics.wakeup(Wakeup::Repeat);

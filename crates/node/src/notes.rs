@@ -3,25 +3,39 @@
 //! ERROR: somebody must act (two servers with one EID). WARN: something is wrong that may heal by itself.
 //! INFO: the cluster changed. DEBUG: one message among many.
 
+use presence::link::PeerId;
 use presence::{Holder, Note, ServerId};
 
-/// The names of the servers, as the configuration gives them.
-pub(crate) struct Names(Vec<String>);
-
-impl<N: IntoIterator<Item = String>> From<N> for Names {
-    fn from(names: N) -> Self {
-        Self(names.into_iter().collect())
-    }
+/// The names of servers and links, as the configuration gives them.
+pub(crate) struct Names {
+    servers: Vec<String>,
+    links: Vec<String>,
 }
 
 impl Names {
+    pub(crate) fn new(
+        servers: impl IntoIterator<Item = String>,
+        links: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self { servers: servers.into_iter().collect(), links: links.into_iter().collect() }
+    }
+
     pub(crate) fn of(&self, server: ServerId) -> &str {
-        &self.0[server.0]
+        &self.servers[server.0]
+    }
+
+    pub(crate) fn of_link(&self, peer: PeerId) -> &str {
+        &self.links[peer.0]
     }
 
     /// Every server with its name.
     pub(crate) fn all(&self) -> impl Iterator<Item = (ServerId, &str)> {
-        self.0.iter().enumerate().map(|(id, name)| (ServerId(id), name.as_str()))
+        self.servers.iter().enumerate().map(|(id, name)| (ServerId(id), name.as_str()))
+    }
+
+    /// Every link with its name.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (PeerId, &str)> {
+        self.links.iter().enumerate().map(|(id, name)| (PeerId(id), name.as_str()))
     }
 
     fn holder(&self, holder: Holder) -> String {
@@ -29,6 +43,7 @@ impl Names {
             Holder::Node => "this node".to_owned(),
             Holder::Server(server) => format!("server {}", self.of(server)),
             Holder::Member(member) => format!("member {member}"),
+            Holder::Elsewhere(node) => format!("another site, by its node {node}"),
         }
     }
 
@@ -48,6 +63,7 @@ impl Names {
             Note::GroupWithdrawn { servers } => {
                 tracing::warn!(servers, "out of the group for too long; withdrew the states of its servers")
             }
+            Note::OutOfReach { .. } | Note::Barred { .. } => self.log_links(note),
             Note::MemberJoined(member) => tracing::info!(%member, "member joined"),
             Note::MemberLeft { member, eids } => {
                 tracing::info!(%member, ?eids, "member left; withdrew the states of its servers")
@@ -100,6 +116,23 @@ impl Names {
             }
             Note::Dropped(reason) => tracing::debug!(%reason, "dropped"),
             Note::Ignored(kind) => tracing::trace!(%kind, "nothing new"),
+        }
+    }
+
+    /// What concerns other sites.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "the caller gives it these alone")]
+    fn log_links(&self, note: &Note) {
+        match note {
+            Note::OutOfReach { eids } => {
+                tracing::warn!(?eids, "servers of other sites are out of reach; withdrew their states")
+            }
+            Note::Barred { peer, eid, rule } => tracing::warn!(
+                link = self.of_link(*peer),
+                %eid,
+                rule = rule.as_str(),
+                "the peer says what its link does not let in; look at take and eids of the [[link]], or at send of the peer's"
+            ),
+            _ => {}
         }
     }
 }

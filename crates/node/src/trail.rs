@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_canary_leaves_a_stamp_at_each_hop_and_others_leave_none() {
-        let names = Names::from(["pbx".to_owned()]);
+        let names = Names::new(["pbx".to_owned()], []);
         let metrics = Metrics::new(&names);
         let mut trail = Trail::new(1, Duration::ZERO);
         for device in ["Custom:asterism-canary-a", "Custom:lamp"] {
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let metrics = Metrics::new(&Names::from([]));
+        let metrics = Metrics::new(&Names::new([], []));
         let mut trail = Trail::new(0, Duration::ZERO);
         for number in 0..2 * ON_BUS_MAX {
             let change = change(&format!("Custom:asterism-canary-{}", number % (2 * CANARIES_MAX)));

@@ -1,9 +1,13 @@
 //! What the core has to know beforehand.
 
+use crate::link::PeerConfig;
 use crate::{EPHEMERAL, Eid, Pattern};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
+
+/// How long nothing may come from a node of another site, unless configured otherwise.
+pub const HOLD: Duration = Duration::from_secs(15);
 
 /// A server that the node serves, as its place in [`Config::servers`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -29,13 +33,28 @@ pub struct Config {
     pub servers: Vec<ServerConfig>,
     /// Devices that are neither told nor taken.
     pub ephemeral: Vec<Pattern>,
+    /// The name of the site.
+    pub site: Box<str>,
+    /// The nodes of other sites that it may be linked with; [`PeerId`](crate::link::PeerId) counts them.
+    pub peers: Vec<PeerConfig>,
+    /// A node of another site from which nothing came for so long is gone.
+    pub hold: Duration,
 }
 
 impl Config {
-    /// A node without servers that takes everything but [`EPHEMERAL`] devices.
+    /// A node without servers and links that takes everything but [`EPHEMERAL`] devices.
     #[must_use]
     pub fn new(eid: Eid, address: &str, started: Duration) -> Self {
         let ephemeral = EPHEMERAL.iter().filter_map(|text| Pattern::new(text).ok()).collect();
-        Self { eid, address: address.into(), started, servers: Vec::new(), ephemeral }
+        Self {
+            eid,
+            address: address.into(),
+            started,
+            servers: Vec::new(),
+            ephemeral,
+            site: "".into(),
+            peers: Vec::new(),
+            hold: HOLD,
+        }
     }
 }

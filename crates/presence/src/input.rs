@@ -1,7 +1,9 @@
 //! What happens to the node.
 
+use crate::link::{Frame, PeerId};
 use crate::{Change, Eid, Member, Message, ServerId};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// An input. Everything that can move the node is here.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,6 +64,22 @@ pub enum Input {
     Restarted(ServerId),
     /// A server asks to be told everything, or has lost what it was told.
     ResyncAsked(ServerId),
+    /// There is a connection with a node of another site.
+    LinkUp(PeerId),
+    /// It is gone.
+    LinkDown {
+        /// The node.
+        peer: PeerId,
+        /// How long nothing had come on it.
+        silent: Duration,
+    },
+    /// A node of another site tells something.
+    LinkFrame {
+        /// The node.
+        peer: PeerId,
+        /// What.
+        frame: Frame,
+    },
     /// An operator wants a sign of life sent to the group.
     Ping,
     /// The node is to go: it takes back what others know only through it, and takes nothing new.

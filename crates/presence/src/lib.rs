@@ -31,7 +31,7 @@ mod server;
 mod states;
 mod sync;
 
-pub use config::{Config, ServerConfig, ServerId};
+pub use config::{Config, HOLD, ServerConfig, ServerId};
 pub use device_state::{DeviceState, InvalidDeviceState, aggregate};
 pub use eid::{Eid, InvalidEid};
 pub use input::{Arrival, Input, Outcome};

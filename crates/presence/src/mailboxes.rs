@@ -73,6 +73,13 @@ impl Mailboxes {
         before != Some(counts)
     }
 
+    /// Puts the words about a mailbox in the order of their versions.
+    pub(crate) fn order<V: Ord>(&mut self, mailbox: &Mailbox, version: impl Fn(Eid) -> V) {
+        if let Some(words) = self.words.get_mut(mailbox) {
+            words.sort_by_key(|word| version(word.eid));
+        }
+    }
+
     /// Forgets a word. Returns the values that the mailbox had and has.
     pub(crate) fn take(&mut self, eid: Eid, mailbox: &Mailbox) -> Option<(MessageCounts, MessageCounts)> {
         let words = self.words.get_mut(mailbox)?;

@@ -28,6 +28,8 @@ pub struct Peer {
     pub address: Option<Box<str>>,
     /// Whether it is a node, and in which incarnation; a member that has said nothing may still be one.
     pub node: Option<u64>,
+    /// The EID it introduced itself with.
+    pub eid: Option<Eid>,
 }
 
 /// The group as its last configuration change left it.
@@ -108,9 +110,10 @@ impl Membership {
     }
 
     /// A member introduces itself; tells whether it had not before.
-    pub(crate) fn introduce(&mut self, member: Member, address: &str, node: Option<u64>) -> bool {
+    pub(crate) fn introduce(&mut self, member: Member, eid: Eid, address: &str, node: Option<u64>) -> bool {
         let Some(peer) = self.members.get_mut(&member) else { return false };
         peer.node = node;
+        peer.eid = Some(eid);
         peer.address.replace(address.into()).is_none()
     }
 }
@@ -137,6 +140,11 @@ impl Membership {
     /// The EIDs that a member speaks for.
     pub fn eids_of(&self, member: Member) -> impl Iterator<Item = Eid> {
         self.speakers.iter().filter(move |(_, speaker)| **speaker == member).map(|(eid, _)| *eid)
+    }
+
+    /// The EIDs that somebody speaks for.
+    pub fn spoken(&self) -> impl Iterator<Item = Eid> {
+        self.speakers.keys().copied()
     }
 
     /// Whether a member is known to be a node.
@@ -206,9 +214,9 @@ mod tests {
     fn a_member_is_new_until_it_has_introduced_itself() {
         let mut membership = Membership::default();
         membership.join(ME, vec![ME, ONE]);
-        assert!(membership.introduce(ONE, "192.0.2.1", None));
-        assert!(!membership.introduce(ONE, "192.0.2.1", None));
-        assert!(!membership.introduce(HELPER, "192.0.2.1", None), "not a member");
+        assert!(membership.introduce(ONE, A, "192.0.2.1", None));
+        assert!(!membership.introduce(ONE, A, "192.0.2.1", None));
+        assert!(!membership.introduce(HELPER, A, "192.0.2.1", None), "not a member");
     }
 
     #[test]
@@ -216,7 +224,7 @@ mod tests {
         let mut membership = Membership::default();
         membership.join(ME, vec![ME, ONE, HELPER]);
         assert_eq!(membership.rank(), 0, "no other node is known");
-        membership.introduce(HELPER, "192.0.2.1", Some(1));
+        membership.introduce(HELPER, A, "192.0.2.1", Some(1));
         assert_eq!(membership.rank(), 1);
         assert_eq!(membership.stock().collect::<Vec<_>>(), [ONE]);
     }

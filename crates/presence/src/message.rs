@@ -1,5 +1,6 @@
 //! What members of the cluster tell each other.
 
+use crate::link::{Frame, Statement};
 use crate::{Device, DeviceState, Eid, Mailbox};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -54,6 +55,15 @@ impl Change {
         }
     }
 
+    /// The same, to be remembered.
+    #[must_use]
+    pub fn remembered(self) -> Self {
+        match self {
+            Self::DeviceState { device, state, .. } => Self::DeviceState { device, state, cachable: true },
+            Self::Mwi { .. } => self,
+        }
+    }
+
     /// Whether it lights nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -95,7 +105,7 @@ pub struct Summary {
 }
 
 /// One message on the group. Stock `res_corosync` sends and takes the same, but for [`Digest`](Self::Digest),
-/// [`States`](Self::States) and [`Request`](Self::Request), which it ignores.
+/// [`States`](Self::States), [`Request`](Self::Request) and [`Link`](Self::Link), which it ignores.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Message {
     /// A state of the server with this EID (events DEVICE_STATE_CHANGE and MWI).
@@ -163,6 +173,15 @@ pub enum Message {
         /// Of all of them but for their time.
         stamp: Stamp,
     },
+    /// A node says what a server elsewhere says, or that it says it no more (events DEVICE_STATE_CHANGE and MWI).
+    Told(Statement),
+    /// A node tells other nodes of the group what nodes of different sites tell each other.
+    Link {
+        /// The node.
+        eid: Eid,
+        /// What it tells.
+        frame: Box<Frame>,
+    },
     /// A node wants to hear all states of servers, from the nodes that speak for them.
     Request {
         /// The node that asks.
@@ -180,12 +199,15 @@ impl Message {
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Change { change, .. } => change.kind(),
+            Self::Told(statement) if statement.withdrawn => Kind::Withdrawal,
+            Self::Told(statement) => statement.change.kind(),
             Self::Withdrawal { .. } => Kind::Withdrawal,
             Self::Aggregate { .. } => Kind::Aggregate,
             Self::Ping { .. } => Kind::Ping,
             Self::Discovery { .. } => Kind::Discovery,
             Self::Digest { .. } => Kind::Digest,
             Self::States { .. } => Kind::States,
+            Self::Link { .. } => Kind::Link,
             Self::Request { .. } => Kind::Request,
         }
     }
@@ -201,7 +223,9 @@ impl Message {
             | Self::Discovery { eid, .. }
             | Self::Digest { eid, .. }
             | Self::States { eid, .. }
+            | Self::Link { eid, .. }
             | Self::Request { eid, .. } => *eid,
+            Self::Told(statement) => statement.eid,
         }
     }
 }
@@ -227,11 +251,13 @@ pub enum Kind {
     States,
     /// A node lacks states.
     Request,
+    /// What nodes of different sites tell each other, too.
+    Link,
 }
 
 impl Kind {
     /// Every kind, for counters that start at zero.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DeviceState,
         Self::Mwi,
         Self::Withdrawal,
@@ -241,6 +267,7 @@ impl Kind {
         Self::Digest,
         Self::States,
         Self::Request,
+        Self::Link,
     ];
 
     /// The kind as a metric label.
@@ -256,6 +283,7 @@ impl Kind {
             Self::Digest => "digest",
             Self::States => "states",
             Self::Request => "request",
+            Self::Link => "link",
         }
     }
 }

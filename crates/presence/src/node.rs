@@ -1,6 +1,7 @@
 //! The node's decisions: every input ends here, every effect comes out of here.
 
 mod from_group;
+mod from_links;
 mod from_servers;
 mod repair;
 mod views;
@@ -8,6 +9,7 @@ mod withdrawal;
 
 use crate::group::Group;
 use crate::healing::Healing;
+use crate::link::{Hello, Links, Way};
 use crate::outbox::Word;
 use crate::output::{Drop, Holder, Note, Output};
 use crate::replication::Replication;
@@ -35,6 +37,9 @@ pub struct Node {
     sync: Sync,
     replication: Replication,
     healing: Healing,
+    links: Links,
+    /// Who is in the group or who speaks for whom may have changed, and has not been told to the links.
+    site_changed: bool,
     servers: Vec<Server>,
     outputs: VecDeque<Output>,
     /// EIDs that were refused, and to whom: the operator knows of these already.
@@ -65,6 +70,8 @@ pub enum Wakeup {
     Sweep(ServerId),
     /// A server answers and has said nothing of itself.
     Ask(ServerId),
+    /// A server elsewhere may be lost, or something heard over links is to be said or corrected.
+    Links,
 }
 
 /// Time, effects and the way out.
@@ -83,6 +90,12 @@ impl Node {
             sync: Sync::Out,
             replication: Replication::default(),
             healing: Healing::default(),
+            links: Links::new(
+                Hello { node: config.eid, site: config.site, incarnation: micros(config.started) },
+                config.peers,
+                config.hold,
+            ),
+            site_changed: false,
             servers: config.servers.iter().map(Server::new).collect(),
             outputs: VecDeque::new(),
             told: BTreeSet::new(),
@@ -106,8 +119,14 @@ impl Node {
             Input::Silent(server) => self.server_silent(now, server),
             Input::Restarted(server) => self.server_restarted(now, server),
             Input::ResyncAsked(server) => self.resync(server),
+            Input::LinkUp(peer) => self.links.connected(peer),
+            Input::LinkDown { peer, silent } => self.link_down(now, peer, silent),
+            Input::LinkFrame { peer, frame } => self.hear_frame(now, Way::Link(peer), frame),
             Input::Ping => self.push_to_group(Word::Ping),
             Input::Stop => self.stop(now),
+        }
+        if core::mem::take(&mut self.site_changed) {
+            self.settle_site(now);
         }
     }
 
@@ -116,6 +135,7 @@ impl Node {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
+        self.let_frame_wait();
         if let Some((word, sequence)) = self.group.send(now) {
             return Some(Output::Multicast(self.message(word, sequence)));
         }
@@ -131,6 +151,8 @@ impl Node {
                 }
                 Word::Refresh
                 | Word::States { .. }
+                | Word::Told(_)
+                | Word::Link(_)
                 | Word::Discovery
                 | Word::Digest
                 | Word::Request
@@ -153,6 +175,7 @@ impl Node {
             self.group.absent_at().map(|at| (at, Wakeup::Absence)),
             self.healing.due_at(rank).filter(|_| accompanied).map(|at| (at, Wakeup::Withdrawal)),
             self.healing.touch_at(rank).filter(|_| stock).map(|at| (at, Wakeup::Touch)),
+            self.links.poll_timeout().map(|at| (at, Wakeup::Links)),
         ];
         let servers = self.servers.iter().enumerate().flat_map(|(id, server)| {
             let id = ServerId(id);
@@ -169,6 +192,10 @@ impl Node {
         let repeated = self.group.repeat(now);
         self.note_repeated(repeated);
         self.end_sync(now);
+        if self.links.poll_timeout().is_some_and(|at| at <= now) {
+            self.links.end_rumours(now, self.time(now));
+            self.settle_site(now);
+        }
         self.end_absence(now);
         if self.group.joined() {
             if self.replication.give_up(now) {
@@ -186,7 +213,8 @@ impl Node {
     #[must_use]
     pub fn drained(&self) -> bool {
         let group = !self.group.joined() || self.group.outbox.is_empty();
-        group && self.servers.iter().all(|server| !server.alive() || server.outbox.is_empty())
+        let servers = self.servers.iter().all(|server| !server.alive() || server.outbox.is_empty());
+        group && servers && self.links.is_drained()
     }
 }
 
@@ -211,6 +239,8 @@ impl Node {
                 states: subjects.iter().filter_map(|subject| self.states.find(eid, subject)).collect(),
                 stamp: Stamp { incarnation, sequence, time: 0 },
             },
+            Word::Told(statement) => Message::Told(*statement),
+            Word::Link(frame) => Message::Link { eid: self.eid, frame },
             Word::Discovery => Message::Discovery {
                 eid: self.eid,
                 nodeid,

@@ -1,7 +1,9 @@
 //! What is still to be said on one path, and what was said but not yet confirmed.
 
+use crate::link::{Frame, Statement};
 use crate::queue::{Queue, Waiting};
 use crate::{Change, Eid, Mailbox, MessageCounts, Subject};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -21,6 +23,10 @@ pub(crate) enum Word {
     Counts { eid: Eid, mailbox: Mailbox, counts: MessageCounts },
     /// Part of what a server says, for nodes that lack it; said as it is when its turn comes.
     States { eid: Eid, part: usize, subjects: Vec<Subject> },
+    /// What a server elsewhere says.
+    Told(Box<Statement>),
+    /// What other nodes of the group are told about links.
+    Link(Box<Frame>),
     /// Who we are.
     Discovery,
     /// How far we have come.
@@ -39,6 +45,7 @@ pub(crate) enum Topic {
     Change(Eid, Subject),
     Counts(Mailbox),
     States(Eid, usize),
+    Link,
     Discovery,
     Digest,
     Request,
@@ -62,6 +69,8 @@ impl Word {
             }
             Self::Counts { mailbox, .. } => Topic::Counts(mailbox.clone()),
             Self::States { eid, part, .. } => Topic::States(*eid, *part),
+            Self::Told(statement) => Topic::Change(statement.eid, statement.change.subject()),
+            Self::Link(_) => Topic::Link,
             Self::Discovery => Topic::Discovery,
             Self::Digest => Topic::Digest,
             Self::Request => Topic::Request,
@@ -80,6 +89,8 @@ impl Word {
             Self::Change { change, .. } | Self::Withdrawal { change, .. } => Some(change),
             Self::Counts { mailbox, counts, .. } => Some(Change::Mwi { mailbox, counts }),
             Self::States { .. }
+            | Self::Told(_)
+            | Self::Link(_)
             | Self::Discovery
             | Self::Digest
             | Self::Request
@@ -220,6 +231,11 @@ impl Outbox {
     /// When the oldest unconfirmed word was sent.
     pub(crate) fn oldest_sent_at(&self) -> Option<Duration> {
         self.in_flight.front().map(|sent| sent.at)
+    }
+
+    /// Whether a word about this waits or is on its way.
+    pub(crate) fn has(&self, topic: &Topic) -> bool {
+        self.pending.get(topic).is_some() || self.is_in_flight(topic)
     }
 
     /// Whether a word about this is on its way.

@@ -1,5 +1,6 @@
 //! What the node wants done, and what it has to tell its operator: effects as values.
 
+use crate::link::{Barred, PeerId};
 use crate::{Change, Eid, Kind, Member, Message, ServerId};
 use alloc::vec::Vec;
 use core::fmt;
@@ -65,6 +66,8 @@ pub enum Holder {
     Server(ServerId),
     /// The server behind a member of the group.
     Member(Member),
+    /// A server of another site, for which this node vouches.
+    Elsewhere(Eid),
 }
 
 /// A fact for the operator.
@@ -86,6 +89,20 @@ pub enum Note {
     GroupWithdrawn {
         /// How many servers.
         servers: usize,
+    },
+    /// A peer says something that its link's filter does not let in. Told once for each rule and connection.
+    Barred {
+        /// The peer.
+        peer: PeerId,
+        /// The server.
+        eid: Eid,
+        /// The rule.
+        rule: Barred,
+    },
+    /// The states of servers of other sites were withdrawn: no node that vouches for them has been in reach for the hold time.
+    OutOfReach {
+        /// The servers.
+        eids: Vec<Eid>,
     },
     /// A member has come.
     MemberJoined(Member),
@@ -215,11 +232,13 @@ pub enum Drop {
     Stale,
     /// Its device concerns nobody else.
     Ephemeral,
+    /// A link's filter does not let it in.
+    Barred,
 }
 
 impl Drop {
     /// Every reason.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::EqualEid,
         Self::WrongEid,
         Self::TableFull,
@@ -228,6 +247,7 @@ impl Drop {
         Self::Stopping,
         Self::Stale,
         Self::Ephemeral,
+        Self::Barred,
     ];
 
     /// The reason as a metric label.
@@ -242,6 +262,7 @@ impl Drop {
             Self::Stopping => "stopping",
             Self::Stale => "stale",
             Self::Ephemeral => "ephemeral",
+            Self::Barred => "barred",
         }
     }
 }

@@ -37,6 +37,7 @@ enum Key<'a> {
     Mailbox(Eid, &'a str),
     Counts(&'a str),
     States(Eid, usize),
+    Link,
     Discovery,
     Digest,
     Request,
@@ -179,6 +180,7 @@ impl<'a> Key<'a> {
             Topic::Change(eid, Subject::Mailbox(mailbox)) => Self::Mailbox(*eid, mailbox.as_str()),
             Topic::Counts(mailbox) => Self::Counts(mailbox.as_str()),
             Topic::States(eid, part) => Self::States(*eid, *part),
+            Topic::Link => Self::Link,
             Topic::Discovery => Self::Discovery,
             Topic::Digest => Self::Digest,
             Topic::Request => Self::Request,
@@ -187,12 +189,20 @@ impl<'a> Key<'a> {
         }
     }
 
+    fn of_change(eid: Eid, change: &'a Change) -> Self {
+        match change {
+            Change::DeviceState { device, .. } => Self::Device(eid, device.as_str()),
+            Change::Mwi { mailbox, .. } => Self::Mailbox(eid, mailbox.as_str()),
+        }
+    }
+
     fn of_word(word: &'a Word) -> Self {
         match word {
-            Word::Change { eid, change, .. } | Word::Withdrawal { eid, change, .. } => match change {
-                Change::DeviceState { device, .. } => Self::Device(*eid, device.as_str()),
-                Change::Mwi { mailbox, .. } => Self::Mailbox(*eid, mailbox.as_str()),
-            },
+            Word::Change { eid, change, .. } | Word::Withdrawal { eid, change, .. } => {
+                Self::of_change(*eid, change)
+            }
+            Word::Told(statement) => Self::of_change(statement.eid, &statement.change),
+            Word::Link(_) => Self::Link,
             Word::Counts { mailbox, .. } => Self::Counts(mailbox.as_str()),
             Word::States { eid, part, .. } => Self::States(*eid, *part),
             Word::Discovery => Self::Discovery,

@@ -106,6 +106,11 @@ impl States {
         self.mailboxes.settle(eid, mailbox, counts)
     }
 
+    /// Puts the words about a mailbox in the order of their versions.
+    pub(crate) fn order<V: Ord>(&mut self, mailbox: &Mailbox, version: impl Fn(Eid) -> V) {
+        self.mailboxes.order(mailbox, version);
+    }
+
     /// Forgets one state. Returns what takes it back.
     pub(crate) fn take(&mut self, eid: Eid, subject: &Subject) -> Option<Taken> {
         let server = self.by_eid.get_mut(&eid)?;

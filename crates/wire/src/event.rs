@@ -5,8 +5,10 @@
 
 mod payload;
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use presence::link::Statement;
 use presence::{
     Change, Device, DeviceState, Eid, InvalidName, Mailbox, Message, MessageCounts, NAME_BYTES_MAX, Stamp,
 };
@@ -42,6 +44,8 @@ mod ie {
     pub(super) const ANSWERED: u16 = 0xa505;
     pub(super) const REQUEST: u16 = 0xa506;
     pub(super) const STATES: u16 = 0xa507;
+    pub(super) const VERSION: u16 = 0xa508;
+    pub(super) const LINK: u16 = 0xa509;
 }
 
 /// Event and element headers alike: two big-endian words, type and length.
@@ -100,11 +104,14 @@ pub enum Malformed {
     /// An element that only nodes send has a length that it cannot have.
     #[error("an element between nodes has a wrong length")]
     ElementLength,
+    /// What a node tells of links is no frame.
+    #[error("what a node tells of links is no frame")]
+    Link,
 }
 
 impl Malformed {
     /// Every kind, for counters that start at zero.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Short,
         Self::Length,
         Self::UnknownType,
@@ -121,6 +128,7 @@ impl Malformed {
         Self::MissingMailbox,
         Self::MissingAddress,
         Self::ElementLength,
+        Self::Link,
     ];
 
     /// The kind as a metric label.
@@ -143,6 +151,7 @@ impl Malformed {
             Self::MissingMailbox => "missing_mailbox",
             Self::MissingAddress => "missing_address",
             Self::ElementLength => "element_length",
+            Self::Link => "link",
         }
     }
 }
@@ -183,6 +192,16 @@ pub fn encode(message: &Message) -> Vec<u8> {
         Message::Withdrawal { eid, change, stamp } => {
             Writer::change(change).stamp(stamp.as_ref()).element(ie::WITHDRAWN, [&[1]]).end(*eid)
         }
+        Message::Told(statement) => {
+            let event = Writer::change(&statement.change)
+                .stamp(Some(&statement.origin))
+                .element(ie::VERSION, [&payload::write_version(statement.version)]);
+            let event = if statement.withdrawn { event.element(ie::WITHDRAWN, [&[1]]) } else { event };
+            event.end(statement.eid)
+        }
+        Message::Link { eid, frame } => {
+            Writer::new(kind::CUSTOM).element(ie::LINK, [&payload::write_frame(frame)]).end(*eid)
+        }
         Message::Aggregate { eid, device, state } => {
             Writer::new(kind::DEVICE_STATE).device_state(device, *state, true).end(*eid)
         }
@@ -217,16 +236,30 @@ pub fn encode(message: &Message) -> Vec<u8> {
 /// A state, or what takes it back.
 fn change(elements: &Elements<'_>, eid: Eid, change: Change) -> Result<Message, Malformed> {
     let stamp = elements.first(ie::STAMP).map(payload::stamp).transpose()?;
-    Ok(match elements.first(ie::WITHDRAWN) {
-        None => Message::Change { eid, change, stamp },
-        Some([_]) => Message::Withdrawal { eid, change, stamp },
+    let version = elements.first(ie::VERSION).map(payload::version).transpose()?;
+    let withdrawn = match elements.first(ie::WITHDRAWN) {
+        None => false,
+        Some([_]) => true,
         Some(_) => return Err(Malformed::ElementLength),
+    };
+    Ok(match version {
+        Some(version) => {
+            // What crosses sites may be remembered.
+            let change = change.remembered();
+            let origin = stamp.unwrap_or_default();
+            Message::Told(Statement { eid, change, withdrawn, version, origin })
+        }
+        None if withdrawn => Message::Withdrawal { eid, change, stamp },
+        None => Message::Change { eid, change, stamp },
     })
 }
 
-/// A digest, a request or many states.
+/// A digest, a request, many states or what is told about links.
 fn between_nodes(elements: &Elements<'_>) -> Result<Message, Malformed> {
     let eid = elements.eid()?;
+    if let Some(frame) = elements.first(ie::LINK) {
+        return Ok(Message::Link { eid, frame: Box::new(payload::frame(frame)?) });
+    }
     if let Some(request) = elements.first(ie::REQUEST) {
         let (number, wanted) = payload::request(request)?;
         return Ok(Message::Request { eid, number, wanted });

@@ -1,11 +1,11 @@
-//! What is taken from links.
+//! What is taken from links, and from the nodes of our group.
 
 use super::frame::{Frame, Hello, Standing, Statement};
 use super::ledger::{BUCKETS, Entry};
 use super::peer::PeerId;
 use super::roster::Worth;
-use super::{AHEAD_WAIT, Effect, Links, Rumour, SILENCE_WAIT};
-use crate::{Eid, States};
+use super::{AHEAD_WAIT, Effect, Links, Rumour, SILENCE_WAIT, STANDBY_WAIT, Way};
+use crate::{Eid, States, Subject};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -15,50 +15,55 @@ use core::time::Duration;
 const RUMOURS_MAX: usize = 200_000;
 
 impl Links {
-    /// A frame came. Returns what it does to the table.
+    /// A frame came. Returns what it does.
     pub fn hear(
         &mut self,
         now: Duration,
         now_us: u64,
-        peer: PeerId,
+        way: Way,
         frame: Frame,
         states: &States,
     ) -> Vec<Effect> {
-        match frame {
-            Frame::Hello(hello) => self.meet(now, now_us, peer, &hello),
-            Frame::Adjacency(adjacency) => {
+        if way == Way::Group && !self.has_links {
+            self.has_links = true;
+            self.meet_group();
+        }
+        let mut effects = Vec::new();
+        match (frame, way) {
+            (Frame::Adjacency(adjacency), _) => {
                 let node = adjacency.node;
                 let silent = self.left_to_others();
                 match self.roster.hear(now, adjacency) {
-                    Worth::News => self.tell_node(node, Some(peer)),
+                    Worth::News => self.tell_node(node, Some(way)),
                     Worth::Ours => self.tell_node(node, None),
                     Worth::Known => {}
-                    Worth::Full => return Vec::from([Effect::Refuse]),
+                    Worth::Full => effects.push(Effect::Refuse),
                 }
                 self.compare_where_we_speak(&silent);
             }
-            Frame::Digest(standings) => self.compare_all(peer, &standings),
-            Frame::Buckets { eid, fingerprints, answer } => {
-                self.compare_one(peer, eid, &fingerprints, answer)
+            (Frame::States(statements), _) => {
+                statements.into_iter().for_each(|it| self.take(now, way, it, states, &mut effects));
             }
-            Frame::States(statements) => {
-                let effects = statements.into_iter().filter_map(|it| self.take(now, peer, it, states));
-                return effects.collect();
+            (Frame::Hello(hello), Way::Link(peer)) => self.meet(now, now_us, peer, &hello),
+            (Frame::Digest(standings), Way::Link(peer)) => self.compare_all(peer, &standings),
+            (Frame::Digest(standings), Way::Group) => self.tell_group_what_differs(&standings),
+            (Frame::Buckets { eid, fingerprints, answer }, Way::Link(peer)) => {
+                self.compare_one(peer, eid, &fingerprints, answer);
             }
+            // In a group nobody needs to say who he is, and servers are told whole.
+            (Frame::Hello(_) | Frame::Buckets { .. }, Way::Group) => {}
         }
-        Vec::new()
+        effects
     }
 
     /// The node at the other end says who it is.
     fn meet(&mut self, now: Duration, now_us: u64, peer: PeerId, hello: &Hello) {
         self.peers[peer.0].meet(hello.node);
         self.refresh(now, now_us);
-        for adjacency in self.roster.all() {
-            self.peers[peer.0].push_node(adjacency.node);
-        }
+        self.tell_roster(Way::Link(peer));
         // One of the two begins.
         if self.hello.node < hello.node {
-            self.compare(peer);
+            self.compare(Way::Link(peer));
         }
     }
 
@@ -66,9 +71,22 @@ impl Links {
         let mut eids: BTreeSet<Eid> = self.ledger.eids().collect();
         eids.extend(theirs.iter().map(|standing| standing.eid));
         for eid in eids {
-            let told = theirs.iter().find(|standing| standing.eid == eid).map_or(0, |it| it.fingerprint);
-            if told != self.ledger.summary(eid).1 {
+            if self.differs(eid, theirs) {
                 self.push_buckets(peer, eid, false);
+            }
+        }
+    }
+
+    fn differs(&self, eid: Eid, theirs: &[Standing]) -> bool {
+        let told = theirs.iter().find(|standing| standing.eid == eid).map_or(0, |it| it.fingerprint);
+        told != self.ledger.summary(eid).1
+    }
+
+    fn tell_group_what_differs(&mut self, theirs: &[Standing]) {
+        let foreign = self.ledger.eids().filter(|eid| !self.site.vouches_for(*eid) && self.is_gate(*eid));
+        for eid in foreign.filter(|eid| self.differs(*eid, theirs)).collect::<Vec<_>>() {
+            for subject in self.ledger.subjects(eid).cloned().collect::<Vec<_>>() {
+                self.group.push_state(eid, &subject);
             }
         }
     }
@@ -87,36 +105,80 @@ impl Links {
         self.peers[peer.0].push_frame(Frame::Buckets { eid, fingerprints, answer });
     }
 
-    fn take(&mut self, now: Duration, peer: PeerId, statement: Statement, states: &States) -> Option<Effect> {
-        if self.local.contains(&statement.eid) {
-            return self.judge_rumour(now, peer, statement, states);
+    fn take(
+        &mut self,
+        now: Duration,
+        way: Way,
+        statement: Statement,
+        states: &States,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Way::Link(peer) = way
+            && let Err((rule, first)) = self.peers[peer.0].heard.admit(statement.eid, &statement.change)
+        {
+            effects.push(Effect::Bar { peer, eid: statement.eid, rule, first });
+            return;
+        }
+        if self.site.vouches_for(statement.eid) {
+            effects.extend(self.judge_rumour(now, way, statement, states));
+            return;
         }
         let Statement { eid, change, withdrawn, version, origin } = statement;
         let subject = change.subject();
+        if way == Way::Group {
+            self.standby.settle(eid, &subject, version);
+        }
         if let Some(known) = self.ledger.of(eid, &subject).filter(|known| known.version >= version) {
             if known.version > version {
-                // It may have said so before it heard us, or never hear it from anybody else.
-                self.peers[peer.0].push_state(eid, &subject);
+                effects.extend(self.contradict(way, eid, &subject));
             }
-            return None;
+            return;
         }
         if !self.ledger.has_room(eid, &subject) {
-            return Some(Effect::Refuse);
+            effects.push(Effect::Refuse);
+            return;
         }
         self.ledger.put(eid, &subject, Entry::heard(version, withdrawn));
-        self.tell(eid, &subject, Some(peer));
-        Some(if withdrawn {
-            Effect::Withdraw { eid, subject }
+        self.tell(eid, &subject, Some(way));
+        let say = self.says(now, way, eid, &subject);
+        effects.push(if withdrawn {
+            Effect::Withdraw { eid, subject: subject.clone() }
         } else {
             Effect::Enter { eid, change, origin }
-        })
+        });
+        effects.extend(say.then_some(Effect::Say { eid, subject }));
+    }
+
+    /// Something old comes. Who says it may have said so before it heard us, or never hear what we know from anybody else.
+    fn contradict(&mut self, way: Way, eid: Eid, subject: &Subject) -> Option<Effect> {
+        match way {
+            Way::Link(peer) => {
+                self.peers[peer.0].push_state(eid, subject);
+                None
+            }
+            Way::Group => self.is_gate(eid).then(|| Effect::Say { eid, subject: subject.clone() }),
+        }
+    }
+
+    /// Whether what has come is to be said in the group by us. If it falls to another node, we wait whether that does.
+    fn says(&mut self, now: Duration, way: Way, eid: Eid, subject: &Subject) -> bool {
+        let version = match way {
+            Way::Group => None,
+            Way::Link(_) => self.ledger.of(eid, subject).map(|entry| entry.version),
+        };
+        let Some(version) = version else { return false };
+        let ours = self.is_gate(eid);
+        if !ours {
+            self.standby.wait(now + STANDBY_WAIT, eid, subject, version);
+        }
+        ours
     }
 
     /// Somebody says something of a server of this site, which we hear ourselves.
     fn judge_rumour(
         &mut self,
         now: Duration,
-        peer: PeerId,
+        way: Way,
         statement: Statement,
         states: &States,
     ) -> Option<Effect> {
@@ -146,7 +208,7 @@ impl Links {
             let change = (!withdrawn).then_some(change);
             self.rumours.insert(key, Rumour { change, version, until: now + wait });
         } else if !same {
-            self.peers[peer.0].push_state(eid, &subject);
+            self.at(way).push_state(eid, &subject);
         }
         None
     }

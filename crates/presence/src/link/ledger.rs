@@ -97,10 +97,11 @@ impl Ledger {
     }
 
     /// Notes that somebody is being told of a state.
-    pub(crate) fn tell(&mut self, eid: Eid, subject: &Subject) -> Option<Entry> {
-        let entry = self.accounts.get_mut(&eid)?.entries.get_mut(subject)?;
-        entry.known = Some(entry.version);
-        Some(*entry)
+    pub(crate) fn tell(&mut self, eid: Eid, subject: &Subject) {
+        let account = self.accounts.get_mut(&eid);
+        if let Some(entry) = account.and_then(|account| account.entries.get_mut(subject)) {
+            entry.known = Some(entry.version);
+        }
     }
 
     /// Whatever is written from now on is newer than this.
@@ -108,9 +109,28 @@ impl Ledger {
         self.clock = self.clock.max(version.clock);
     }
 
+    /// Forgets one state, unless it is known to be taken back. Tells whether it was known to stand.
+    pub(crate) fn drop_standing(&mut self, eid: Eid, subject: &Subject) -> bool {
+        let Some(account) = self.accounts.get_mut(&eid) else { return false };
+        let stood = account.drop_standing(subject);
+        if account.entries.is_empty() {
+            self.accounts.remove(&eid);
+        }
+        stood
+    }
+
     /// Forgets a server.
     pub(crate) fn close(&mut self, eid: Eid) {
         self.accounts.remove(&eid);
+    }
+
+    pub(crate) fn knows(&self, eid: Eid) -> bool {
+        self.accounts.contains_key(&eid)
+    }
+
+    /// The subjects of which a server's states are known, those taken back included.
+    pub(crate) fn subjects(&self, eid: Eid) -> impl Iterator<Item = &Subject> {
+        self.accounts.get(&eid).into_iter().flat_map(|account| account.entries.keys())
     }
 
     /// The servers of which something is known.
@@ -153,6 +173,15 @@ impl Account {
         if let Some(before) = self.entries.insert(subject.clone(), entry) {
             *part ^= fingerprint(subject, before);
         }
+    }
+
+    fn drop_standing(&mut self, subject: &Subject) -> bool {
+        let standing = self.entries.get(subject).copied().filter(|entry| !entry.withdrawn);
+        if let Some(entry) = standing {
+            self.fingerprints[bucket(subject)] ^= fingerprint(subject, entry);
+            self.entries.remove(subject);
+        }
+        standing.is_some()
     }
 }
 

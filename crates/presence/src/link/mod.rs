@@ -5,22 +5,29 @@
 //! A node *vouches* for the servers of its site, whose truth it hears in its group: what comes over a link about one of those is
 //! corrected, never believed.
 //!
+//! The group is a link, too, on which the nodes of a site hear each other at once. What servers elsewhere say is said there for stock
+//! servers as well, by one node, the *gate*; the others wait whether it does.
+//!
 //! [`Links`] is this, without sockets and clock; which bytes its frames are is told in `crates/wire`, and who carries them in
-//! `crates/link`. [`Node`](crate::Node) does not use it yet.
+//! `crates/link`.
 
 mod backlog;
+mod filter;
 mod frame;
 mod hearing;
 mod ledger;
 mod peer;
 mod roster;
+mod site;
+mod standby;
 mod telling;
 #[cfg(test)]
 mod tests;
 
+pub use filter::{Barred, Channel, Filter};
 pub use frame::{Frame, Hello, Standing, Statement};
 pub use ledger::{BUCKETS, Version};
-pub use peer::PeerId;
+pub use peer::{PeerConfig, PeerId};
 pub use roster::{Adjacency, NODES_MAX};
 
 use crate::{Change, EIDS_MAX, Eid, Stamp, Subject};
@@ -30,12 +37,17 @@ use core::time::Duration;
 use ledger::Ledger;
 use peer::Peer;
 use roster::{Place, Roster};
+use site::Site;
+use standby::Standby;
 
 /// How long a server of this site may take to say what others still remember of it, before that is taken back.
 const SILENCE_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a word of a server of this site that comes over a link may be ahead of our group.
 const AHEAD_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the gate may take to say something in the group that has come over a link of ours.
+const STANDBY_WAIT: Duration = Duration::from_millis(500);
 
 /// All links of a node, and what goes over them. The table of states is its owner's, who carries out each [`Effect`] before the next frame.
 pub struct Links {
@@ -45,10 +57,14 @@ pub struct Links {
     roster: Roster,
     ledger: Ledger,
     peers: Vec<Peer>,
-    /// The servers that we vouch for.
-    local: BTreeSet<Eid>,
-    /// The nodes of our site that speak before us to whom they are linked with, too.
-    seniors: Vec<Eid>,
+    /// All nodes of our group together, as if they were one.
+    group: Peer,
+    /// Whether any node of our group has links, as far as we know. Else the group has nothing to hear of them.
+    has_links: bool,
+    site: Site,
+    /// Through which node of our site each node elsewhere is reached.
+    gates: BTreeMap<Eid, Eid>,
+    standby: Standby,
     /// What others say of servers of our site and we have not heard from those.
     rumours: BTreeMap<(Eid, Subject), Rumour>,
     /// Servers elsewhere for which their nodes, in reach, vouch no more, since when.
@@ -67,7 +83,16 @@ struct Rumour {
     until: Duration,
 }
 
-/// What a frame does to the table.
+/// The way by which something comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// A link.
+    Link(PeerId),
+    /// The group of our site.
+    Group,
+}
+
+/// What a frame does, in this order: to the table first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// A server elsewhere says this.
@@ -86,23 +111,44 @@ pub enum Effect {
         /// What it had spoken of.
         subject: Subject,
     },
+    /// This is to be said in the group, for stock servers too, as it is now.
+    Say {
+        /// The server.
+        eid: Eid,
+        /// What it speaks of.
+        subject: Subject,
+    },
     /// Something is not taken, because there is no room for more servers, states or nodes.
     Refuse,
+    /// Something is not taken, because the peer may not say it.
+    Bar {
+        /// The peer.
+        peer: PeerId,
+        /// The server.
+        eid: Eid,
+        /// The rule.
+        rule: Barred,
+        /// Whether it is the first that this rule bars since the peer is connected.
+        first: bool,
+    },
 }
 
 /// Coming and going.
 impl Links {
-    /// A node that is linked with nobody yet, and may be with so many peers. One from which nothing came for `hold` is gone.
+    /// A node that is linked with nobody yet, and may be with these peers. One from which nothing came for `hold` is gone.
     #[must_use]
-    pub fn new(hello: Hello, peers: usize, hold: Duration) -> Self {
+    pub fn new(hello: Hello, peers: Vec<PeerConfig>, hold: Duration) -> Self {
         Self {
-            roster: Roster::new(hello.node),
+            roster: Roster::new(hello.node, hello.site.clone()),
             ledger: Ledger::new(hello.node),
-            peers: (0..peers).map(|_| Peer::default()).collect(),
+            has_links: !peers.is_empty(),
+            peers: peers.into_iter().map(Peer::new).collect(),
+            group: Peer::default(),
+            site: Site::new(hello.node),
+            gates: BTreeMap::new(),
+            standby: Standby::new(),
             hello,
             hold,
-            local: BTreeSet::new(),
-            seniors: Vec::new(),
             rumours: BTreeMap::new(),
             unvouched: BTreeMap::new(),
             forgotten: BTreeSet::new(),
@@ -120,11 +166,29 @@ impl Links {
         self.peers[peer.0].disconnect(now.saturating_sub(silent));
     }
 
-    /// The servers that this node vouches for from now on, and the nodes of its site that speak before it.
-    pub fn settle_site(&mut self, local: BTreeSet<Eid>, seniors: Vec<Eid>) {
+    /// Others have come into the group, or we have: all that is known of nodes is said, and how far we have come.
+    pub fn meet_group(&mut self) {
+        if self.has_links {
+            self.group.join();
+            self.tell_roster(Way::Group);
+            self.compare(Way::Group);
+        }
+    }
+
+    /// We are out of the group.
+    pub fn leave_group(&mut self, now: Duration) {
+        self.group.disconnect(now);
+    }
+
+    /// The group stays away: its nodes are no neighbours any more.
+    pub fn give_up_group(&mut self) {
+        self.site.forget_left();
+    }
+
+    /// The servers that this node vouches for from now on, and the nodes of its group in their order, itself among them.
+    pub fn settle_site(&mut self, now: Duration, local: BTreeSet<Eid>, nodes: Vec<Eid>) {
         let silent = self.left_to_others();
-        self.local = local;
-        self.seniors = seniors;
+        self.site.settle(now, local, nodes);
         self.compare_where_we_speak(&silent);
     }
 
@@ -137,31 +201,37 @@ impl Links {
     fn compare_where_we_speak(&mut self, silent: &[PeerId]) {
         for peer in silent {
             if self.speaks_to(*peer) {
-                self.compare(*peer);
+                self.compare(Way::Link(*peer));
             }
         }
     }
 
-    /// Says anew of ourselves whom we are linked with and whom we vouch for, where that has changed.
+    /// Says anew of ourselves whom we are linked with and whom we vouch for, where that has changed, and finds who is in reach.
     pub fn refresh(&mut self, now: Duration, now_us: u64) {
-        let neighbours: BTreeSet<Eid> =
+        self.peers.iter_mut().for_each(|peer| peer.give_up(now, self.hold));
+        let mut neighbours: BTreeSet<Eid> =
             self.peers.iter().filter_map(|peer| peer.neighbour(now, self.hold)).collect();
-        let servers = self.local.iter().copied().collect();
+        neighbours.extend(self.site.neighbours(now, self.hold));
+        let servers = self.site.local().iter().copied().collect();
         if self.roster.say(now_us, neighbours.into_iter().collect(), servers) {
             self.tell_node(self.hello.node, None);
         }
         self.roster.judge_reach(now);
+        self.gates = self.roster.gates(self.site.nodes());
         let before = self.forgotten.len();
         self.forgotten.retain(|eid| self.roster.place(*eid) != Place::Vouched);
         if self.forgotten.len() < before {
-            self.ids().for_each(|peer| self.compare(peer));
+            self.ids().for_each(|peer| self.compare(Way::Link(peer)));
+            self.compare(Way::Group);
         }
     }
 
     /// The servers elsewhere of which nothing is to be believed any more.
     pub fn take_lost(&mut self, now: Duration) -> Vec<Eid> {
-        let foreign: Vec<Eid> = self.ledger.eids().filter(|eid| !self.local.contains(eid)).collect();
+        let foreign: Vec<Eid> = self.ledger.eids().filter(|eid| !self.site.vouches_for(*eid)).collect();
         let lost: Vec<Eid> = foreign.into_iter().filter(|eid| self.is_lost(now, *eid)).collect();
+        let (ledger, site) = (&self.ledger, &self.site);
+        self.unvouched.retain(|eid, _| ledger.knows(*eid) && !site.vouches_for(*eid));
         for eid in &lost {
             self.unvouched.remove(eid);
             self.roster.forget(*eid);
@@ -185,16 +255,25 @@ impl Links {
         }
     }
 
-    /// When to call [`Self::refresh`], [`Self::end_rumours`] and [`Self::take_lost`] at the latest.
+    /// When to call [`Self::refresh`], [`Self::end_rumours`], [`Self::take_says`] and [`Self::take_lost`] at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         let given_up = self.peers.iter().filter_map(|peer| peer.given_up_at(self.hold));
         let unvouched = self.unvouched.values().map(|since| *since + self.hold);
-        given_up.chain(unvouched).chain(self.rumours.values().map(|rumour| rumour.until)).min()
+        let rumours = self.rumours.values().map(|rumour| rumour.until);
+        let others = [self.site.given_up_at(self.hold), self.standby.due_at()];
+        given_up.chain(unvouched).chain(rumours).chain(others.into_iter().flatten()).min()
     }
 
     fn ids(&self) -> impl Iterator<Item = PeerId> + use<> {
         (0..self.peers.len()).map(PeerId)
+    }
+
+    fn at(&mut self, way: Way) -> &mut Peer {
+        match way {
+            Way::Link(peer) => &mut self.peers[peer.0],
+            Way::Group => &mut self.group,
+        }
     }
 
     /// Whether it falls to us to tell a peer what this site says: not to a node of the site before us, nor to whom such a node is
@@ -204,6 +283,51 @@ impl Links {
         let near = |senior: &Eid| {
             *senior == node || self.roster.of(node).is_some_and(|it| it.neighbours.contains(senior))
         };
-        !self.seniors.iter().any(near)
+        !self.site.seniors().iter().any(near)
+    }
+
+    /// Whether it falls to us to say in the group what a server elsewhere says.
+    #[must_use]
+    pub fn is_gate(&self, server: Eid) -> bool {
+        let gate = self.roster.home(server).and_then(|home| self.gates.get(&home));
+        gate == Some(&self.hello.node)
+    }
+
+    /// Whether a server is elsewhere and something is known of it.
+    #[must_use]
+    pub fn carries(&self, server: Eid) -> bool {
+        !self.site.vouches_for(server) && self.ledger.knows(server)
+    }
+
+    /// Whether a server is elsewhere and a node in reach vouches for it.
+    #[must_use]
+    pub fn is_vouched_elsewhere(&self, server: Eid) -> bool {
+        self.carries(server) && self.roster.place(server) == Place::Vouched
+    }
+
+    /// Servers of our site for which a node of another site in reach vouches, too, and that node.
+    #[must_use]
+    pub fn doubled(&self) -> Vec<(Eid, Eid)> {
+        let elsewhere = self.roster.in_reach().filter(|it| it.site != self.hello.site);
+        let claims = elsewhere.flat_map(|it| it.servers.iter().map(|server| (*server, it.node)));
+        claims.filter(|(server, _)| self.site.vouches_for(*server)).collect()
+    }
+
+    /// How many states a peer was not told because of a rule, and how many of its were not taken.
+    #[must_use]
+    pub fn barred(&self, peer: PeerId, rule: Barred) -> (u64, u64) {
+        let peer = &self.peers[peer.0];
+        (peer.told.count(rule), peer.heard.count(rule))
+    }
+
+    /// What nodes in reach say of themselves, this one first.
+    pub fn roster(&self) -> impl Iterator<Item = &Adjacency> {
+        self.roster.of(self.hello.node).into_iter().chain(self.roster.in_reach())
+    }
+
+    /// The version of a state.
+    #[must_use]
+    pub fn version(&self, server: Eid, subject: &Subject) -> Option<Version> {
+        self.ledger.of(server, subject).map(|entry| entry.version)
     }
 }

@@ -1,23 +1,61 @@
 //! One link: the node at its other end, and what it is still to be told.
 
 use super::backlog::Backlog;
+use super::filter::{Barred, Filter};
 use super::frame::{Frame, Hello};
-use crate::{Eid, Subject};
-use alloc::collections::VecDeque;
+use crate::{Change, Eid, Subject};
+use alloc::collections::{BTreeSet, VecDeque};
 use core::time::Duration;
 
 /// A peer as the configuration names it: its place there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PeerId(pub usize);
 
+/// What a peer may be told, and may say.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PeerConfig {
+    /// What it is told.
+    pub tell: Filter,
+    /// What is taken from it.
+    pub take: Filter,
+}
+
 /// The node at the other end of a link.
 #[derive(Default)]
 pub(crate) struct Peer {
+    pub(crate) told: Gatekeeper,
+    pub(crate) heard: Gatekeeper,
     /// Who it is; known since it first said so.
     pub(crate) node: Option<Eid>,
     connection: Option<Connection>,
     /// When it was heard last, while it is not connected.
     heard_last: Option<Duration>,
+}
+
+/// A filter that counts what it bars.
+#[derive(Default)]
+pub(crate) struct Gatekeeper {
+    filter: Filter,
+    barred: [u64; Barred::ALL.len()],
+    /// The rules that have barred something since the peer is connected.
+    known: BTreeSet<Barred>,
+}
+
+impl Gatekeeper {
+    fn new(filter: Filter) -> Self {
+        Self { filter, ..Self::default() }
+    }
+
+    /// Whether a state passes; if not, the rule that bars it, and whether that is its first time.
+    pub(crate) fn admit(&mut self, eid: Eid, change: &Change) -> Result<(), (Barred, bool)> {
+        let Err(rule) = self.filter.admit(eid, change) else { return Ok(()) };
+        self.barred[rule as usize] += 1;
+        Err((rule, self.known.insert(rule)))
+    }
+
+    pub(crate) fn count(&self, rule: Barred) -> u64 {
+        self.barred[rule as usize]
+    }
 }
 
 /// What is to be told while it is connected. Frames about the link come first, then who is linked with whom, then states.
@@ -40,14 +78,30 @@ pub(crate) enum Next {
 }
 
 impl Peer {
+    pub(crate) fn new(config: PeerConfig) -> Self {
+        Self { told: Gatekeeper::new(config.tell), heard: Gatekeeper::new(config.take), ..Self::default() }
+    }
+
     /// It is connected; `hello` comes first.
     pub(crate) fn connect(&mut self, hello: Hello) {
+        self.heard.known.clear();
         self.connection = Some(Connection {
             met: false,
             frames: VecDeque::from([Frame::Hello(hello)]),
             nodes: Backlog::new(),
             states: Backlog::new(),
         });
+    }
+
+    /// It is the group, whose nodes say who they are in other ways.
+    pub(crate) fn join(&mut self) {
+        let connection = self.connection.get_or_insert_with(|| Connection {
+            met: true,
+            frames: VecDeque::new(),
+            nodes: Backlog::new(),
+            states: Backlog::new(),
+        });
+        connection.met = true;
     }
 
     /// It says who it is.
@@ -72,6 +126,11 @@ impl Peer {
     pub(crate) fn neighbour(&self, now: Duration, hold: Duration) -> Option<Eid> {
         let lasts = self.connected() || self.heard_last.is_some_and(|heard| now < heard + hold);
         self.node.filter(|_| lasts)
+    }
+
+    /// Forgets when it was heard if that is too long ago.
+    pub(crate) fn give_up(&mut self, now: Duration, hold: Duration) {
+        self.heard_last = self.heard_last.filter(|heard| now < *heard + hold);
     }
 
     /// When it stops to be a neighbour.

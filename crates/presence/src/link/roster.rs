@@ -4,6 +4,8 @@
 //! connected when both say so; whoever is cut off is seen to be by all at the same word, and nobody has to count hops.
 
 use crate::{EIDS_MAX, Eid};
+use alloc::boxed::Box;
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -19,6 +21,8 @@ const KEPT: Duration = Duration::from_secs(60);
 pub struct Adjacency {
     /// The node.
     pub node: Eid,
+    /// The name of its site.
+    pub site: Box<str>,
     /// The higher the newer.
     pub version: u64,
     /// The nodes that it is linked with. One from which nothing comes is listed for as long as the hold time.
@@ -33,6 +37,8 @@ pub(crate) struct Roster {
     others: BTreeMap<Eid, Known>,
     /// Of each server for which others vouch or have vouched the node that was the last to do so.
     homes: BTreeMap<Eid, Eid>,
+    /// Of each server for which a node in reach vouches that node.
+    vouched: BTreeMap<Eid, Eid>,
 }
 
 /// How a server elsewhere stands.
@@ -66,17 +72,20 @@ pub(crate) enum Worth {
 }
 
 impl Roster {
-    pub(crate) fn new(me: Eid) -> Self {
-        let own = Adjacency { node: me, version: 0, neighbours: Vec::new(), servers: Vec::new() };
-        Self { own, others: BTreeMap::new(), homes: BTreeMap::new() }
+    pub(crate) fn new(me: Eid, site: Box<str>) -> Self {
+        let own = Adjacency { node: me, site, version: 0, neighbours: Vec::new(), servers: Vec::new() };
+        Self { own, others: BTreeMap::new(), homes: BTreeMap::new(), vouched: BTreeMap::new() }
     }
 
     /// Says something else of ourselves. Tells whether it is something else.
     pub(crate) fn say(&mut self, version: u64, neighbours: Vec<Eid>, servers: Vec<Eid>) -> bool {
         let same = self.own.version != 0 && self.own.neighbours == neighbours && self.own.servers == servers;
         if !same {
-            let version = version.max(self.own.version + 1);
-            self.own = Adjacency { node: self.own.node, version, neighbours, servers };
+            let left = self.own.servers.iter().filter(|server| !servers.contains(server));
+            self.homes.extend(left.map(|server| (*server, self.own.node)));
+            self.own.version = version.max(self.own.version + 1);
+            self.own.neighbours = neighbours;
+            self.own.servers = servers;
         }
         !same
     }
@@ -119,6 +128,8 @@ impl Roster {
                 if reach.contains(node) { None } else { known.unreachable_since.or(Some(now)) };
         }
         self.others.retain(|_, known| known.unreachable_since.is_none_or(|since| now < since + KEPT));
+        let in_reach = self.in_reach().flat_map(|it| it.servers.iter().map(|server| (*server, it.node)));
+        self.vouched = in_reach.collect();
     }
 
     /// All that is known, to be told to a node that is linked anew.
@@ -137,13 +148,46 @@ impl Roster {
 
     /// How a server elsewhere stands.
     pub(crate) fn place(&self, server: Eid) -> Place {
-        if self.in_reach().any(|adjacency| adjacency.servers.contains(&server)) {
+        if self.vouched.contains_key(&server) {
             Place::Vouched
-        } else if self.homes.get(&server).is_some_and(|home| self.in_reach().any(|it| it.node == *home)) {
+        } else if self.homes.get(&server).is_some_and(|home| self.is_in_reach(*home)) {
             Place::Unvouched
         } else {
             Place::CutOff
         }
+    }
+
+    fn is_in_reach(&self, node: Eid) -> bool {
+        node == self.own.node || self.others.get(&node).is_some_and(|known| known.unreachable_since.is_none())
+    }
+
+    /// The node that vouches for a server elsewhere, or did so last.
+    pub(crate) fn home(&self, server: Eid) -> Option<Eid> {
+        self.vouched.get(&server).or_else(|| self.homes.get(&server)).copied()
+    }
+
+    /// Through which of these nodes of one site each node elsewhere is reached: through the first that has a way to it on which no other
+    /// of them stands.
+    pub(crate) fn gates(&self, nodes: &[Eid]) -> BTreeMap<Eid, Eid> {
+        let mut gates = BTreeMap::new();
+        for gate in nodes {
+            let mut open = Vec::from([*gate]);
+            while let Some(from) = open.pop() {
+                for node in self.linked(from).filter(|node| !nodes.contains(node)) {
+                    if let Entry::Vacant(place) = gates.entry(node) {
+                        place.insert(*gate);
+                        open.push(node);
+                    }
+                }
+            }
+        }
+        gates
+    }
+
+    /// The nodes that list this one, and are listed by it.
+    fn linked(&self, from: Eid) -> impl Iterator<Item = Eid> {
+        let neighbours = self.of(from).into_iter().flat_map(|adjacency| &adjacency.neighbours).copied();
+        neighbours.filter(move |node| self.of(*node).is_some_and(|it| it.neighbours.contains(&from)))
     }
 
     /// Forgets who vouched for a server.
@@ -160,14 +204,9 @@ impl Roster {
     /// Goes from node to node where both ends of a link list each other.
     fn reach(&self) -> BTreeSet<Eid> {
         let mut reached = BTreeSet::from([self.own.node]);
-        let mut open = Vec::from([&self.own]);
+        let mut open = Vec::from([self.own.node]);
         while let Some(from) = open.pop() {
-            for neighbour in &from.neighbours {
-                let Some(known) = self.others.get(neighbour) else { continue };
-                if known.adjacency.neighbours.contains(&from.node) && reached.insert(*neighbour) {
-                    open.push(&known.adjacency);
-                }
-            }
+            open.extend(self.linked(from).filter(|node| reached.insert(*node)));
         }
         reached
     }
@@ -185,12 +224,12 @@ mod tests {
     const NOW: Duration = Duration::from_secs(100);
 
     fn adjacency(node: Eid, version: u64, neighbours: &[Eid], servers: &[Eid]) -> Adjacency {
-        Adjacency { node, version, neighbours: neighbours.into(), servers: servers.into() }
+        Adjacency { node, site: "".into(), version, neighbours: neighbours.into(), servers: servers.into() }
     }
 
     /// Me - B - C, where C speaks for a server.
     fn chain() -> Roster {
-        let mut roster = Roster::new(ME);
+        let mut roster = Roster::new(ME, "".into());
         assert!(roster.say(1, vec![B], vec![]));
         assert_eq!(roster.hear(NOW, adjacency(C, 1, &[B], &[PBX])), Worth::News);
         assert_eq!(roster.hear(NOW, adjacency(B, 1, &[ME, C], &[])), Worth::News);
@@ -243,6 +282,20 @@ mod tests {
     }
 
     #[test]
+    fn of_two_nodes_of_a_site_the_first_with_a_way_of_its_own_is_the_gate() {
+        let mut roster = chain();
+        let mate = Eid([0, 0, 0, 0, 0, 9]);
+        roster.say(2, vec![B, mate], vec![]);
+        roster.hear(NOW, adjacency(mate, 1, &[ME, C], &[]));
+        roster.hear(NOW, adjacency(C, 2, &[B, mate], &[PBX]));
+        assert_eq!(roster.gates(&[ME, mate]), [(B, ME), (C, ME)].into());
+        assert_eq!(roster.gates(&[mate, ME]), [(B, mate), (C, mate)].into());
+        roster.hear(NOW, adjacency(B, 2, &[ME], &[]));
+        assert_eq!(roster.gates(&[ME, mate]), [(B, ME), (C, mate)].into());
+        assert_eq!(roster.home(PBX), Some(C));
+    }
+
+    #[test]
     fn who_is_out_of_reach_for_long_is_forgotten() {
         let mut roster = chain();
         roster.say(2, vec![], vec![]);
@@ -255,7 +308,7 @@ mod tests {
 
     #[test]
     fn invented_nodes_end_somewhere() {
-        let mut roster = Roster::new(ME);
+        let mut roster = Roster::new(ME, "".into());
         for number in 0..NODES_MAX {
             let [a, b, ..] = number.to_le_bytes();
             assert_eq!(roster.hear(NOW, adjacency(Eid([1, 0, 0, 0, b, a]), 1, &[], &[])), Worth::News);

@@ -4,6 +4,7 @@ use super::Links;
 use super::frame::{Frame, Standing, Statement};
 use super::ledger::Entry;
 use super::peer::{Next, PeerId};
+use super::{Effect, Way};
 use crate::{Change, DeviceState, Eid, MessageCounts, States, Subject};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -17,6 +18,9 @@ const STATEMENT_BYTES: usize = 64;
 impl Links {
     /// A server of this site says something new of a subject, or stands for nothing about it any more.
     pub fn write(&mut self, now_us: u64, eid: Eid, subject: &Subject, change: Option<&Change>) {
+        if self.peers.is_empty() {
+            return;
+        }
         let withdrawn = change.is_none();
         match self.rumours.remove(&(eid, subject.clone())) {
             // Another node of this site has heard it first.
@@ -26,6 +30,16 @@ impl Links {
             Some(_) | None => drop(self.ledger.write(now_us, eid, subject, withdrawn)),
         }
         self.tell(eid, subject, None);
+    }
+
+    /// This node has taken back a state by its own judgement: if it vouches for the server, that is said to all; else it
+    /// may hear of the state again.
+    pub fn write_withdrawal(&mut self, now_us: u64, eid: Eid, subject: &Subject) {
+        if self.site.vouches_for(eid) {
+            self.write(now_us, eid, subject, None);
+        } else if self.ledger.drop_standing(eid, subject) {
+            self.forgotten.insert(eid);
+        }
     }
 
     /// Corrects what others say of servers of this site and those have not said in time.
@@ -39,10 +53,25 @@ impl Links {
         }
     }
 
-    /// The next frame for a peer, when there is room for one.
-    pub fn poll_frame(&mut self, peer: PeerId, states: &States) -> Option<Frame> {
+    /// What has come over links and is to be said in the group by us: it has become our turn, or nobody else has.
+    pub fn take_says(&mut self, now: Duration) -> Vec<Effect> {
+        let Self { standby, roster, gates, hello, .. } = self;
+        let ours = |eid| roster.home(eid).and_then(|home| gates.get(&home)) == Some(&hello.node);
+        let says = standby.take(ours).into_iter().chain(standby.take_due(now));
+        says.map(|(eid, subject)| Effect::Say { eid, subject }).collect()
+    }
+
+    /// One state of a server elsewhere as it is now, to be said in the group.
+    #[must_use]
+    pub fn statement(&self, eid: Eid, subject: &Subject, states: &States) -> Option<Statement> {
+        let entry = self.ledger.of(eid, subject).filter(|_| self.carries(eid))?;
+        statement(states, eid, subject.clone(), entry)
+    }
+
+    /// The next frame by this way, when there is room for one.
+    pub fn poll_frame(&mut self, way: Way, states: &States) -> Option<Frame> {
         loop {
-            match self.peers[peer.0].next() {
+            match self.at(way).next() {
                 Next::Frame(frame) => return Some(frame),
                 Next::Node(node) => {
                     if let Some(adjacency) = self.roster.of(node) {
@@ -50,7 +79,7 @@ impl Links {
                     }
                 }
                 Next::States => {
-                    let statements = self.statements(peer, states);
+                    let statements = self.statements(way, states);
                     if !statements.is_empty() {
                         return Some(Frame::States(statements));
                     }
@@ -60,48 +89,65 @@ impl Links {
         }
     }
 
+    /// Whether nothing waits to be told over links.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.peers.iter().all(|peer| peer.waiting() == 0)
+    }
+
     /// How many states wait to be told to a peer.
     #[must_use]
     pub fn waiting(&self, peer: PeerId) -> usize {
         self.peers[peer.0].waiting()
     }
 
-    /// Tells all but one of the peers what is known of a node.
-    pub(super) fn tell_node(&mut self, node: Eid, but: Option<PeerId>) {
-        for (_, peer) in self.peers.iter_mut().enumerate().filter(|(id, _)| Some(PeerId(*id)) != but) {
-            peer.push_node(node);
-        }
+    /// Tells by all ways but one what is known of a node.
+    pub(super) fn tell_node(&mut self, node: Eid, but: Option<Way>) {
+        let links = self.ids().map(Way::Link).chain([Way::Group]);
+        links.filter(|way| Some(*way) != but).for_each(|way| self.at(way).push_node(node));
     }
 
-    /// Tells all but one of the peers a state.
-    pub(super) fn tell(&mut self, eid: Eid, subject: &Subject, but: Option<PeerId>) {
-        for peer in self.ids().filter(|peer| Some(*peer) != but) {
+    /// Tells all that is known of nodes.
+    pub(super) fn tell_roster(&mut self, way: Way) {
+        let nodes: Vec<Eid> = self.roster.all().map(|adjacency| adjacency.node).collect();
+        nodes.into_iter().for_each(|node| self.at(way).push_node(node));
+    }
+
+    /// Tells a state over all links but the one by which it came.
+    pub(super) fn tell(&mut self, eid: Eid, subject: &Subject, but: Option<Way>) {
+        for peer in self.ids().filter(|peer| Some(Way::Link(*peer)) != but) {
             self.tell_one(peer, eid, subject);
         }
     }
 
     pub(super) fn tell_one(&mut self, peer: PeerId, eid: Eid, subject: &Subject) {
-        if !self.local.contains(&eid) || self.speaks_to(peer) {
+        if !self.site.vouches_for(eid) || self.speaks_to(peer) {
             self.peers[peer.0].push_state(eid, subject);
         }
     }
 
-    /// Tells a peer how far we have come, so that it asks where it differs.
-    pub(super) fn compare(&mut self, peer: PeerId) {
+    /// Tells how far we have come, so that whoever differs asks; to the nodes of our site, who hear our servers themselves, of others'
+    /// servers only.
+    pub(super) fn compare(&mut self, way: Way) {
         let standing = |eid: Eid| {
             let (states, fingerprint) = self.ledger.summary(eid);
             Standing { eid, states: u32::try_from(states).unwrap_or(u32::MAX), fingerprint }
         };
-        let digest = Frame::Digest(self.ledger.eids().map(standing).collect());
-        self.peers[peer.0].push_frame(digest);
+        let told = |eid: &Eid| way != Way::Group || !self.site.vouches_for(*eid);
+        let digest = Frame::Digest(self.ledger.eids().filter(told).map(standing).collect());
+        self.at(way).push_frame(digest);
     }
 
-    fn statements(&mut self, peer: PeerId, states: &States) -> Vec<Statement> {
+    fn statements(&mut self, way: Way, states: &States) -> Vec<Statement> {
         let (mut statements, mut bytes) = (Vec::new(), 0);
         while bytes < FRAME_BYTES {
-            let Some((eid, subject)) = self.peers[peer.0].next_state() else { break };
-            let Some(entry) = self.ledger.tell(eid, &subject) else { continue };
+            let Some((eid, subject)) = self.at(way).next_state() else { break };
+            let Some(entry) = self.ledger.of(eid, &subject) else { continue };
             let Some(statement) = statement(states, eid, subject, entry) else { continue };
+            if self.at(way).told.admit(eid, &statement.change).is_err() {
+                continue;
+            }
+            self.ledger.tell(eid, &statement.change.subject());
             bytes += STATEMENT_BYTES + name_bytes(&statement.change);
             statements.push(statement);
         }

@@ -1,6 +1,7 @@
 //! What the group tells the node.
 
 use super::Node;
+use crate::link::Way;
 use crate::membership::{Claim, Member};
 use crate::outbox::{Topic, Word};
 use crate::output::{Drop, Holder, Note};
@@ -23,6 +24,8 @@ impl Node {
             self.states.suspect(eid);
         }
         self.told.clear();
+        self.settle_site(now);
+        self.links.meet_group();
         if !self.group.membership.others().is_empty() {
             self.group.find(now);
         }
@@ -56,7 +59,9 @@ impl Node {
             self.replication.welcome(now, joined.iter().map(|(member, _)| *member));
             self.judge_arrivals(now, joined);
             self.introduce();
+            self.links.meet_group();
         }
+        self.site_changed = true;
         self.end_sync(now);
         self.heal(now);
     }
@@ -66,6 +71,8 @@ impl Node {
         if self.group.joined() {
             self.note(Note::GroupLost);
             self.group.lose(now);
+            self.links.leave_group(now);
+            self.site_changed = true;
             self.sync = crate::sync::Sync::Out;
         }
     }
@@ -79,9 +86,12 @@ impl Node {
             self.unconfirmed().into_iter().for_each(|eid| self.sweep_and_tell(now, eid));
         } else {
             let mut eids = self.group.membership.forget_speakers();
+            self.links.give_up_group();
+            self.settle_site(now);
             eids.extend(self.unconfirmed());
             eids.sort_unstable();
             eids.dedup();
+            eids.retain(|eid| !self.links.is_vouched_elsewhere(*eid));
             self.retire(now, &eids);
             self.note(Note::GroupWithdrawn { servers: eids.len() });
         }
@@ -95,7 +105,8 @@ impl Node {
 
     /// Says all that our servers say.
     pub(super) fn tell_group_everything(&mut self) {
-        let states = self.own_eids().into_iter().map(|eid| self.tell_group(eid)).sum();
+        let own: usize = self.own_eids().into_iter().map(|eid| self.tell_group(eid)).sum();
+        let states = own + self.tell_group_of_others();
         self.note(Note::Dumped { states });
     }
 
@@ -130,7 +141,9 @@ impl Node {
 
     /// The servers of others that no node has confirmed.
     fn unconfirmed(&self) -> Vec<Eid> {
-        self.replication.unconfirmed(&self.states, &self.group.membership, &self.own_eids())
+        let mut eids = self.replication.unconfirmed(&self.states, &self.group.membership, &self.own_eids());
+        eids.retain(|eid| !self.links.is_vouched_elsewhere(*eid));
+        eids
     }
 }
 
@@ -162,6 +175,8 @@ impl Node {
                 }
             }
             Message::Request { eid, number, wanted } => self.hear_request(from, eid, number, &wanted),
+            Message::Told(statement) => self.hear_told(now, statement),
+            Message::Link { frame, .. } => self.hear_frame(now, Way::Group, *frame),
         }
         self.end_sync(now);
     }
@@ -180,11 +195,14 @@ impl Node {
         let by_node = stamp.is_some();
         let stamp = stamp.unwrap_or(Stamp { time: self.time(now), ..Stamp::default() });
         match self.states.enter(eid, &change, stamp) {
-            Effect::New | Effect::News => self.tell_servers(eid, &change),
+            Effect::New | Effect::News => {
+                self.tell_servers(eid, &change);
+                self.tell_links(now, eid, &change);
+            }
             Effect::Known => self.note_ignored(change.kind()),
             // Of what nodes say the order of the group decides.
-            Effect::Restated if by_node => self.settle_order(eid, &change),
-            Effect::Restated => self.say_latest(eid, &change),
+            Effect::Restated if by_node => self.settle_order(now, eid, &change),
+            Effect::Restated => self.say_latest(now, eid, &change),
             Effect::Stale => self.drop_for(Drop::Stale),
             Effect::Full => self.drop_for(Drop::TableFull),
         }
@@ -192,7 +210,7 @@ impl Node {
 
     /// A stock member has repeated what it had said of a mailbox before another server spoke of it, and stock servers take
     /// that for the latest word. If that other is ours, it says it again; else it is the latest word, so that all agree.
-    fn say_latest(&mut self, eid: Eid, change: &Change) {
+    fn say_latest(&mut self, now: Duration, eid: Eid, change: &Change) {
         let Change::Mwi { mailbox, counts } = change else { return };
         match self.last_word_of_ours(mailbox) {
             Some((latest, right)) => {
@@ -200,7 +218,7 @@ impl Node {
                 let change = Change::Mwi { mailbox: mailbox.clone(), counts: right };
                 self.push_to_group(Word::Change { eid: latest, change, time: 0 });
             }
-            None => self.settle_order(eid, change),
+            None => self.settle_order(now, eid, change),
         }
     }
 
@@ -208,7 +226,8 @@ impl Node {
         if !self.claim(now, eid, from) {
             return;
         }
-        let new = self.group.membership.introduce(from, address, node);
+        let new = self.group.membership.introduce(from, eid, address, node);
+        self.site_changed |= new;
         if self.replication.introduced(from, node.is_some()) {
             self.tell_group_everything();
         }
@@ -278,14 +297,16 @@ impl Node {
                 self.hear_withdrawal(now, from, message);
                 (Topic::Change(*eid, change.subject()), stamp.map(|stamp| stamp.sequence))
             }
-            Message::Discovery { address, node, .. } => {
-                self.group.membership.introduce(from, address, *node);
+            Message::Discovery { eid, address, node, .. } => {
+                self.group.membership.introduce(from, *eid, address, *node);
                 (Topic::Discovery, None)
             }
             Message::Digest { .. } => (Topic::Digest, None),
             // Its number says which part of them it is.
             Message::States { eid, stamp, .. } => (Topic::States(*eid, 0), Some(stamp.sequence)),
             Message::Request { .. } => (Topic::Request, None),
+            Message::Told(statement) => (Topic::Change(statement.eid, statement.change.subject()), None),
+            Message::Link { .. } => (Topic::Link, None),
             Message::Ping { .. } => (Topic::Ping, None),
             Message::Aggregate { .. } => return,
         };
@@ -299,15 +320,17 @@ impl Node {
             _ => {}
         }
         match message {
-            Message::Change { eid, change, .. } => self.settle_order(*eid, change),
+            Message::Change { eid, change, .. } => self.settle_order(now, *eid, change),
             Message::States { eid, states, .. } => {
-                states.iter().for_each(|(change, _)| self.settle_order(*eid, change));
+                states.iter().for_each(|(change, _)| self.settle_order(now, *eid, change));
             }
+            Message::Told(statement) => self.hear_told(now, statement.clone()),
             Message::Withdrawal { .. }
             | Message::Aggregate { .. }
             | Message::Ping { .. }
             | Message::Discovery { .. }
             | Message::Digest { .. }
+            | Message::Link { .. }
             | Message::Request { .. } => {}
         }
         self.end_sync(now);
@@ -315,12 +338,13 @@ impl Node {
 
     /// The group's order decides whose word about a mailbox is the latest. Where that is another than what our servers were
     /// told, they are told again: the one whose word it is under our own EID, for it takes nothing under its own.
-    fn settle_order(&mut self, eid: Eid, change: &Change) {
+    fn settle_order(&mut self, now: Duration, eid: Eid, change: &Change) {
         let Change::Mwi { mailbox, counts } = change else { return };
         if !self.states.settle(eid, mailbox, *counts) {
             return;
         }
         self.tell_servers(eid, change);
+        self.tell_links(now, eid, change);
         if let Some(Holder::Server(server)) = self.holder_here(eid) {
             self.push_to_server(server, Word::told(self.eid, change.clone()));
         }
@@ -333,6 +357,7 @@ impl Node {
             None => match self.group.membership.claim(eid, member) {
                 Ok(false) => return true,
                 Ok(true) => {
+                    self.site_changed = true;
                     self.spare(now, eid);
                     self.note(Note::SpeakerLearned { eid, member });
                     return true;

@@ -56,6 +56,7 @@ impl Node {
             Effect::New | Effect::News => {
                 self.outdate(server, &change);
                 self.tell_servers(eid, &change);
+                self.tell_links(now, eid, &change);
                 self.push_to_group(Word::Change { eid, change, time });
                 Ok(())
             }
@@ -114,6 +115,7 @@ impl Node {
         if let Some(eid) = self.server(server).silence() {
             self.note(Note::ServerSilent(server));
             self.retire(now, &[eid]);
+            self.site_changed = true;
         }
     }
 
@@ -186,6 +188,7 @@ impl Node {
             Learned::Reporting => {}
             Learned::Changed { before } => self.retire(now, &[before]),
         }
+        self.site_changed = true;
         self.note(Note::ServerLearned { server, eid });
         self.resync_if_new(server);
         if was_nameless {

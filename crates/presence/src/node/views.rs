@@ -1,6 +1,7 @@
 //! What the node knows, for operators and tests.
 
 use super::Node;
+use crate::link::{Adjacency, Barred, PeerId};
 use crate::server::Server;
 use crate::{Eid, Membership, ServerId, States};
 use alloc::vec::Vec;
@@ -59,6 +60,23 @@ impl Node {
     #[must_use]
     pub fn server_queue(&self, server: ServerId) -> usize {
         self.servers[server.0].outbox.len()
+    }
+
+    /// How many states a node of another site was not told because of a rule, and how many of its were not taken.
+    #[must_use]
+    pub fn barred(&self, peer: PeerId, rule: Barred) -> (u64, u64) {
+        self.links.barred(peer, rule)
+    }
+
+    /// How many states wait to be told to a node of another site.
+    #[must_use]
+    pub fn link_queue(&self, peer: PeerId) -> usize {
+        self.links.waiting(peer)
+    }
+
+    /// What is known of the nodes in reach by links, this one first.
+    pub fn roster(&self) -> impl Iterator<Item = &Adjacency> {
+        self.links.roster()
     }
 
     /// The EID of a server, once known, and whether the server answers.

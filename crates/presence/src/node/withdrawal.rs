@@ -42,10 +42,13 @@ impl Node {
 
     /// Tells all that have heard of these states that they are gone: what they had lit goes out. Lit lamps come first: a
     /// person may be looking at them.
-    fn withdraw(&mut self, now: Duration, mut gone: Vec<(Eid, Taken)>) {
+    pub(super) fn withdraw(&mut self, now: Duration, mut gone: Vec<(Eid, Taken)>) {
         gone.sort_by_key(|(_, taken)| !taken.lit);
         for (eid, Taken { withdrawal, shows, lit }) in gone {
             let change = self.as_it_is(withdrawal);
+            if !self.stopping || self.speaks_for(eid) {
+                self.links.write_withdrawal(self.time(now), eid, &change.subject());
+            }
             if shows {
                 self.tell_servers(eid, &change);
                 self.tell_itself(eid, &change);
@@ -53,7 +56,7 @@ impl Node {
             if shows && !self.stopping {
                 self.healing.owe(now, eid, change.clone(), lit);
             }
-            if self.speaks_for(eid) {
+            if self.speaks_for(eid) || self.stopping && self.is_last_of(eid) {
                 self.healing.settle(eid, &change.subject());
                 self.say_withdrawal(now, eid, change);
             }
@@ -77,7 +80,7 @@ impl Node {
 
     /// What a withdrawal has to say now: a mailbox becomes what another server says of it, if one does, whatever that was when
     /// the withdrawal was decided on.
-    fn as_it_is(&self, withdrawal: Change) -> Change {
+    pub(super) fn as_it_is(&self, withdrawal: Change) -> Change {
         match withdrawal {
             Change::DeviceState { .. } => withdrawal,
             Change::Mwi { mailbox, .. } => {
@@ -92,12 +95,21 @@ impl Node {
         self.servers.iter().any(|server| server.eid() == Some(eid))
     }
 
+    /// Whether nobody else tells stock servers what a server elsewhere says.
+    fn is_last_of(&self, eid: Eid) -> bool {
+        let mut others = self.group.membership.others().into_iter();
+        self.links.carries(eid) && !others.any(|member| self.group.membership.is_node(member))
+    }
+
     /// Somebody takes back a state, under an EID that it may or may not speak for.
     pub(super) fn hear_withdrawal(&mut self, now: Duration, from: Member, message: &Message) {
         let Message::Withdrawal { eid, change, .. } = message else { return };
         let (eid, subject) = (*eid, change.subject());
         let known = self.healing.knows(eid, &subject);
         self.healing.settle(eid, &subject);
+        if self.links.is_vouched_elsewhere(eid) {
+            return self.contradict_elsewhere(eid, &subject);
+        }
         let speaker = self.group.membership.speaker(eid);
         let ours = matches!(self.holder_here(eid), Some(Holder::Server(_)));
         if speaker == Some(from) || speaker.is_none() && !ours {
@@ -110,7 +122,11 @@ impl Node {
     }
 
     fn take_back(&mut self, now: Duration, eid: Eid, change: &Change, is_told: bool) {
-        match self.states.take(eid, &change.subject()) {
+        let taken = self.states.take(eid, &change.subject());
+        if taken.is_some() {
+            self.links.write_withdrawal(self.time(now), eid, &change.subject());
+        }
+        match taken {
             Some(Taken { withdrawal, shows: true, .. }) => self.tell_servers(eid, &withdrawal),
             None if !is_told => {
                 // Our servers may have been told of it before this node began.

@@ -4,8 +4,8 @@
 
 pub(crate) use presence::{
     Arrival, Change, Config, Device, DeviceState, Drop, Eid, Holder, Input, Mailbox, Member, Message,
-    MessageCounts, Node, Note, Outcome, Output, Refusal, ServerConfig, ServerId, ServerStates, Stamp,
-    Summary, Wakeup,
+    MessageCounts, Node, Note, Outcome, Output, Pattern, Refusal, ServerConfig, ServerId, ServerStates,
+    Stamp, Summary, Wakeup,
 };
 pub(crate) use std::time::Duration;
 

@@ -183,6 +183,8 @@ impl World<'_> {
             | Message::Ping { .. }
             | Message::Discovery { .. }
             | Message::States { .. }
+            | Message::Told(_)
+            | Message::Link { .. }
             | Message::Digest { .. } => {}
         }
     }

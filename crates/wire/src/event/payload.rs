@@ -2,6 +2,7 @@
 
 use super::{COUNT_MAX, Malformed, length, name_error};
 use alloc::vec::Vec;
+use presence::link::{self, Version};
 use presence::{Change, Device, DeviceState, Eid, Mailbox, MessageCounts, Stamp, Summary};
 
 /// The length of an EID.
@@ -17,6 +18,33 @@ pub(super) fn stamp(bytes: &[u8]) -> Result<Stamp, Malformed> {
 
 pub(super) fn write_stamp(stamp: &Stamp) -> Vec<u8> {
     [stamp.incarnation, stamp.sequence, stamp.time].map(u64::to_be_bytes).concat()
+}
+
+/// A clock and its writer.
+pub(super) fn version(bytes: &[u8]) -> Result<Version, Malformed> {
+    let (clock, writer) = bytes.split_first_chunk::<NUMBER>().ok_or(Malformed::ElementLength)?;
+    let writer = writer.try_into().map_err(|_| Malformed::ElementLength)?;
+    Ok(Version { clock: u64::from_be_bytes(*clock), writer: Eid(writer) })
+}
+
+pub(super) fn write_version(version: Version) -> Vec<u8> {
+    version.clock.to_be_bytes().into_iter().chain(version.writer.0).collect()
+}
+
+/// One frame, as it stands on a link.
+pub(super) fn frame(bytes: &[u8]) -> Result<link::Frame, Malformed> {
+    let mut decoder = crate::link::Decoder::new();
+    decoder.push(bytes);
+    match decoder.next() {
+        Ok(Some(crate::link::Frame::Said(frame))) => Ok(frame),
+        Ok(_) | Err(_) => Err(Malformed::Link),
+    }
+}
+
+pub(super) fn write_frame(frame: &link::Frame) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    crate::link::encode(&crate::link::Frame::Said(frame.clone()), &mut bytes);
+    bytes
 }
 
 pub(super) fn number(bytes: &[u8]) -> Result<u64, Malformed> {

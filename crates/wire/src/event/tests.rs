@@ -5,6 +5,7 @@ use std::string::{String, ToString};
 
 use super::*;
 use presence::Summary;
+use presence::link::{self, Version};
 
 const EID: Eid = Eid([0x00, 0x11, 0x22, 0x33, 0x44, 0x55]);
 
@@ -44,6 +45,30 @@ fn a_discovery_has_these_bytes() {
     goes_both_ways(
         &Message::Discovery { eid: EID, nodeid: 1, address: "192.0.2.10".into(), node: None },
         "000d 0029 003e 0004 00000001 002a 000f d2a84108 3139322e302e322e313000 0021 0006 001122334455",
+    );
+}
+
+#[test]
+fn the_word_of_a_server_elsewhere_has_these_bytes() {
+    let Message::Change { change, .. } = alice() else { panic!("it is one") };
+    let version = Version { clock: 9, writer: Eid([6; 6]) };
+    let origin = Stamp { incarnation: 1, sequence: 2, time: 3 };
+    let statement = |withdrawn| Statement { eid: EID, change: change.clone(), withdrawn, version, origin };
+    let ours = "a501 0018 000000000000000100000000000000020000000000000003 \
+                a508 000e 0000000000000009060606060606";
+    let event = |length, withdrawn| {
+        ALICE.replacen("0032", length, 1).replacen("0021 0006", &[ours, withdrawn, "0021 0006"].join(" "), 1)
+    };
+    goes_both_ways(&Message::Told(statement(false)), &event("0060", ""));
+    goes_both_ways(&Message::Told(statement(true)), &event("0065", "a502 0001 01"));
+}
+
+#[test]
+fn a_frame_in_the_group_is_as_on_a_link() {
+    let frame = Box::new(link::Frame::Digest(Vec::new()));
+    goes_both_ways(
+        &Message::Link { eid: EID, frame },
+        "0001 0017 a509 0005 1200000000 0021 0006 001122334455",
     );
 }
 
@@ -158,6 +183,9 @@ fn each_defect_has_its_name() {
             Malformed::ElementLength,
         ),
         ("0006 L 0007 0006 00000000 7800 a502 0000 E", Malformed::ElementLength),
+        ("0006 L 0007 0006 00000000 7800 a508 0008 0000000000000001 E", Malformed::ElementLength),
+        ("0001 L a509 0005 01000000ff E", Malformed::Link),
+        ("0001 L a509 0000 E", Malformed::Link),
         ("0001 L E", Malformed::UnknownType),
         ("0001 L a506 0007 00000000000000 E", Malformed::ElementLength),
         (
@@ -217,7 +245,7 @@ fn the_numbers_in_the_description_are_those_in_the_code_both_ways() {
     );
     assert_eq!(described("## Event types"), constants("mod kind {"));
     assert_eq!(described("## Elements"), constants("mod ie {"));
-    assert_eq!(described("## Elements").len(), 17);
+    assert_eq!(described("## Elements").len(), 19);
 }
 
 #[test]

@@ -1,0 +1,210 @@
+//! What nodes of other sites tell the node, and what nodes of its own site tell it of those.
+
+use super::Node;
+use crate::link::{Effect, Frame, PeerId, Statement, Way};
+use crate::outbox::{Topic, Word};
+use crate::output::{Drop, Holder, Note};
+use crate::states;
+use crate::{Change, Eid, Mailbox, Member, Stamp, Subject};
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// What comes.
+impl Node {
+    pub(super) fn link_down(&mut self, now: Duration, peer: PeerId, silent: Duration) {
+        self.links.disconnected(now, peer, silent);
+        self.site_changed = true;
+    }
+
+    pub(super) fn hear_frame(&mut self, now: Duration, way: Way, frame: Frame) {
+        // States alone change nothing about who is in reach.
+        self.site_changed |= !matches!(frame, Frame::States(_));
+        let time = self.time(now);
+        let effects = self.links.hear(now, time, way, frame, &self.states);
+        self.follow(now, effects);
+    }
+
+    /// A node of the group says what a server elsewhere says, for stock servers, too.
+    pub(super) fn hear_told(&mut self, now: Duration, statement: Statement) {
+        let (eid, change, withdrawn) = (statement.eid, statement.change.clone(), statement.withdrawn);
+        self.hear_frame(now, Way::Group, Frame::States(Vec::from([statement])));
+        if withdrawn {
+            self.healing.settle(eid, &change.subject());
+        }
+        if let Change::Mwi { mailbox, counts } = change {
+            self.correct_mailbox(now, &mailbox, counts);
+        }
+    }
+
+    /// The latest word about a mailbox, by version, is to be the last that stock servers hear.
+    fn correct_mailbox(&mut self, now: Duration, mailbox: &Mailbox, heard: crate::MessageCounts) {
+        let Some((latest, counts)) = self.states.latest_of(mailbox).filter(|(_, counts)| *counts != heard)
+        else {
+            return;
+        };
+        let change = Change::Mwi { mailbox: mailbox.clone(), counts };
+        if matches!(self.holder_here(latest), Some(Holder::Server(_))) {
+            let time = self.time(now);
+            self.push_to_group(Word::Change { eid: latest, change, time });
+        } else if self.links.is_gate(latest) {
+            self.say(latest, &change.subject());
+        }
+    }
+
+    fn follow(&mut self, now: Duration, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Enter { eid, change, origin } => self.enter_elsewhere(eid, &change, origin),
+                Effect::Withdraw { eid, subject } => {
+                    let taken = self.states.take(eid, &subject);
+                    self.withdraw(now, taken.into_iter().map(|taken| (eid, taken)).collect());
+                }
+                Effect::Say { eid, subject } => self.say(eid, &subject),
+                Effect::Refuse => self.drop_for(Drop::TableFull),
+                Effect::Bar { peer, eid, rule, first } => {
+                    self.drop_for(Drop::Barred);
+                    if first {
+                        self.note(Note::Barred { peer, eid, rule });
+                    }
+                }
+            }
+        }
+    }
+
+    fn enter_elsewhere(&mut self, eid: Eid, change: &Change, origin: Stamp) {
+        if self.is_ephemeral(change) {
+            return self.drop_for(Drop::Ephemeral);
+        }
+        let subject = change.subject();
+        if self.healing.forgive(eid, &subject) {
+            self.group.outbox.cancel_withdrawal(eid, &Topic::Change(eid, subject.clone()));
+        }
+        let before = self.shown(&subject);
+        let mut effect = self.states.enter(eid, change, origin);
+        if effect == states::Effect::Stale {
+            // Its version says that it is the newer one.
+            effect = self.states.enter(eid, change, Stamp { sequence: 0, ..origin });
+        }
+        match (effect, &subject) {
+            (states::Effect::Full, _) => self.drop_for(Drop::TableFull),
+            (_, Subject::Mailbox(mailbox)) => {
+                let links = &self.links;
+                self.states.order(mailbox, |eid| links.version(eid, &subject));
+                if let Some((latest, shown)) = self.shown(&subject).filter(|_| before != self.shown(&subject))
+                {
+                    self.tell_servers(latest, &shown);
+                }
+            }
+            (states::Effect::New | states::Effect::News, Subject::Device(_)) => {
+                self.tell_servers(eid, change)
+            }
+            _ => self.note_ignored(change.kind()),
+        }
+    }
+
+    /// What a mailbox shows, and whose word that is.
+    fn shown(&self, subject: &Subject) -> Option<(Eid, Change)> {
+        let Subject::Mailbox(mailbox) = subject else { return None };
+        let (eid, counts) = self.states.latest_of(mailbox)?;
+        Some((eid, Change::Mwi { mailbox: mailbox.clone(), counts }))
+    }
+}
+
+/// What goes.
+impl Node {
+    /// The next frame for a node of another site, when there is room for one.
+    pub fn poll_frame(&mut self, peer: PeerId) -> Option<Frame> {
+        self.links.poll_frame(Way::Link(peer), &self.states)
+    }
+
+    /// A server of this site says something new.
+    pub(super) fn tell_links(&mut self, now: Duration, eid: Eid, change: &Change) {
+        if !matches!(change, Change::DeviceState { cachable: false, .. }) {
+            self.links.write(self.time(now), eid, &change.subject(), Some(change));
+        }
+    }
+
+    /// Says in the group what a server elsewhere says.
+    fn say(&mut self, eid: Eid, subject: &Subject) {
+        if !self.group.joined() {
+            return;
+        }
+        let Some(mut statement) = self.links.statement(eid, subject, &self.states) else { return };
+        if statement.withdrawn {
+            statement.change = self.as_it_is(statement.change);
+            self.healing.settle(eid, subject);
+        }
+        self.push_to_group(Word::Told(Box::new(statement)));
+    }
+
+    /// Says in the group what servers elsewhere say for which we are the gate. Returns how much.
+    pub(super) fn tell_group_of_others(&mut self) -> usize {
+        let others = self.states.eids().filter(|eid| self.links.carries(*eid) && self.links.is_gate(*eid));
+        let mut told = 0;
+        for eid in others.collect::<Vec<_>>() {
+            for (change, _) in self.states.to_tell(eid) {
+                self.say(eid, &change.subject());
+                told += 1;
+            }
+        }
+        told
+    }
+
+    /// Somebody takes back in the group what a server elsewhere says, and a node in reach vouches for.
+    pub(super) fn contradict_elsewhere(&mut self, eid: Eid, subject: &Subject) {
+        if self.links.is_gate(eid) && self.states.find(eid, subject).is_some() {
+            self.note(Note::StaleWithdrawal { eid });
+            self.say(eid, subject);
+        }
+    }
+
+    /// One frame at a time waits for the group.
+    pub(super) fn let_frame_wait(&mut self) {
+        if self.group.joined()
+            && !self.group.outbox.has(&Topic::Link)
+            && let Some(frame) = self.links.poll_frame(Way::Group, &self.states)
+        {
+            self.push_to_group(Word::Link(Box::new(frame)));
+        }
+    }
+}
+
+/// Who is there.
+impl Node {
+    /// Tells the links who is in the group and who speaks for whom, and does what follows from it and from the time.
+    pub(super) fn settle_site(&mut self, now: Duration) {
+        let time = self.time(now);
+        let nodes = self.nodes();
+        let mut local: BTreeSet<Eid> = self.own_eids().into_iter().collect();
+        local.extend(self.group.membership.spoken().filter(|eid| !nodes.contains(eid)));
+        self.links.settle_site(now, local, nodes);
+        self.links.refresh(now, time);
+        let lost = self.links.take_lost(now);
+        if !lost.is_empty() {
+            self.retire(now, &lost);
+            self.note(Note::OutOfReach { eids: lost });
+        }
+        let says = self.links.take_says(now);
+        self.follow(now, says);
+        for (eid, node) in self.links.doubled() {
+            let holder =
+                self.holder_here(eid).or_else(|| self.group.membership.speaker(eid).map(Holder::Member));
+            if let Some(holder) = holder {
+                self.note_equal(eid, holder, Holder::Elsewhere(node));
+            }
+        }
+    }
+
+    /// The nodes of the group in its order, ourselves among them.
+    fn nodes(&self) -> Vec<Eid> {
+        let me = self.group.membership.me();
+        let eid = |member: Member, peer: &crate::Peer| match peer.node {
+            _ if Some(member) == me => Some(self.eid),
+            Some(_) => peer.eid,
+            None => None,
+        };
+        self.group.membership.members().filter_map(|(member, peer)| eid(member, peer)).collect()
+    }
+}

@@ -1,0 +1,446 @@
+//! Several sites: what servers of one say shows at the others, whatever becomes of links and nodes.
+
+mod world;
+
+use presence::link::{Barred, Channel, Filter, PeerConfig, PeerId};
+use std::collections::BTreeMap;
+use world::*;
+
+const HOLD: Duration = Duration::from_secs(15);
+const BLINK: Duration = Duration::from_secs(10);
+
+/// A node of some site, with one server of its own that takes everything.
+struct Place {
+    node: Node,
+    site: u8,
+    member: Member,
+    peers: Vec<usize>,
+    config: Vec<PeerConfig>,
+    running: bool,
+    /// What its server was told last of each state.
+    told: BTreeMap<(Eid, Change), usize>,
+    lamps: BTreeMap<(Eid, String), DeviceState>,
+    lights: BTreeMap<String, u32>,
+    publishes: usize,
+}
+
+struct Sites {
+    places: Vec<Place>,
+    up: Vec<(usize, usize)>,
+    now: Duration,
+    /// What was said in each group, by whom.
+    said: Vec<(u8, usize, Message)>,
+}
+
+fn eid_of_node(place: usize) -> Eid {
+    Eid([1, 0, 0, 0, 0, place as u8 + 1])
+}
+
+/// The server of a node.
+fn pbx(place: usize) -> Eid {
+    Eid([2, 0, 0, 0, 0, place as u8 + 1])
+}
+
+/// A stock server of a site.
+fn stock(site: u8) -> (Member, Eid) {
+    (Member { nodeid: 200, pid: 1 }, Eid([3, 0, 0, 0, 0, site]))
+}
+
+impl Sites {
+    /// Nodes at these sites, linked so; all links are up.
+    fn new(sites: &[u8], edges: &[(usize, usize)]) -> Self {
+        let places = sites.iter().enumerate().map(|(place, site)| {
+            let ends = edges.iter().flat_map(|(a, b)| [(*a, *b), (*b, *a)]);
+            let peers: Vec<_> = ends.filter(|(from, _)| *from == place).map(|(_, to)| to).collect();
+            let member = Member { nodeid: 20 + place as u32, pid: 1 };
+            Place {
+                node: new_node(place, *site, vec![PeerConfig::default(); peers.len()], Duration::ZERO),
+                site: *site,
+                member,
+                config: vec![PeerConfig::default(); peers.len()],
+                peers,
+                running: false,
+                told: BTreeMap::new(),
+                lamps: BTreeMap::new(),
+                lights: BTreeMap::new(),
+                publishes: 0,
+            }
+        });
+        let mut world =
+            Self { places: places.collect(), up: vec![], now: Duration::from_secs(60), said: vec![] };
+        (0..sites.len()).for_each(|place| world.start(place));
+        edges.iter().for_each(|(a, b)| world.connect(*a, *b));
+        world.rest();
+        world
+    }
+
+    fn start(&mut self, place: usize) {
+        let site = self.places[place].site;
+        let (member, now) = (self.places[place].member, self.now);
+        let node = new_node(place, site, self.places[place].config.clone(), now);
+        self.places[place].node = node;
+        self.places[place].running = true;
+        self.input(place, Input::Alive(FIRST));
+        self.input(place, Input::Named { server: FIRST, eid: pbx(place) });
+        let mates: Vec<usize> = self.mates(place);
+        let mut members: Vec<_> = mates.iter().map(|mate| self.places[*mate].member).collect();
+        members.push(stock(site).0);
+        members.sort_unstable();
+        self.input(place, Input::Joined { me: member, members });
+        for mate in mates.into_iter().filter(|mate| *mate != place) {
+            self.input(mate, Input::Changed { joined: vec![(member, Arrival::Process)], left: vec![] });
+        }
+        self.stock_says(site, discovery(stock(site).1, 200, None));
+        self.rest();
+    }
+
+    /// The process ends without a word.
+    fn kill(&mut self, place: usize) {
+        for far in self.places[place].peers.clone() {
+            self.cut(place, far, Duration::ZERO);
+        }
+        self.places[place].running = false;
+        for mate in self.mates(place) {
+            let left = vec![self.places[place].member];
+            self.input(mate, Input::Changed { joined: vec![], left });
+        }
+        self.rest();
+    }
+
+    fn mates(&self, place: usize) -> Vec<usize> {
+        let places = self.places.iter().enumerate();
+        let mates = places.filter(|(_, it)| it.site == self.places[place].site && it.running);
+        mates.map(|(place, _)| place).collect()
+    }
+
+    fn connect(&mut self, a: usize, b: usize) {
+        self.up.push((a, b));
+        for (from, to) in [(a, b), (b, a)] {
+            let peer = self.peer(from, to);
+            self.input(from, Input::LinkUp(peer));
+        }
+    }
+
+    fn cut(&mut self, a: usize, b: usize, silent: Duration) {
+        let before = self.up.len();
+        self.up.retain(|ends| *ends != (a, b) && *ends != (b, a));
+        if self.up.len() < before {
+            for (from, to) in [(a, b), (b, a)] {
+                let peer = self.peer(from, to);
+                self.input(from, Input::LinkDown { peer, silent });
+            }
+        }
+    }
+
+    fn peer(&self, from: usize, to: usize) -> PeerId {
+        PeerId(self.places[from].peers.iter().position(|it| *it == to).expect("they are linked"))
+    }
+
+    fn input(&mut self, place: usize, input: Input) {
+        let now = self.now;
+        if self.places[place].running {
+            self.places[place].node.handle(now, input);
+        }
+    }
+
+    fn stock_says(&mut self, site: u8, message: Message) {
+        for place in 0..self.places.len() {
+            if self.places[place].site == site {
+                self.input(place, Input::Delivered { from: stock(site).0, message: message.clone() });
+            }
+        }
+    }
+
+    fn report(&mut self, place: usize, change: Change) {
+        self.input(place, Input::Report { server: FIRST, report: 1, eid: pbx(place), change });
+        self.rest();
+    }
+
+    /// All that is under way arrives; no time passes.
+    fn rest(&mut self) {
+        while (0..self.places.len()).any(|place| self.step(place)) {}
+    }
+
+    fn step(&mut self, place: usize) -> bool {
+        if !self.places[place].running {
+            return false;
+        }
+        let now = self.now;
+        if let Some(output) = self.places[place].node.poll_output(now) {
+            self.carry_out(place, output);
+            return true;
+        }
+        for far in self.places[place].peers.clone() {
+            let up = self.up.contains(&(place, far)) || self.up.contains(&(far, place));
+            let (to, from) = (self.peer(place, far), self.peer(far, place));
+            if up && let Some(frame) = self.places[place].node.poll_frame(to) {
+                self.input(far, Input::LinkFrame { peer: from, frame });
+                return true;
+            }
+        }
+        false
+    }
+
+    fn carry_out(&mut self, place: usize, output: Output) {
+        match output {
+            Output::Multicast(message) => {
+                self.said.push((self.places[place].site, place, message.clone()));
+                let from = self.places[place].member;
+                for mate in self.mates(place) {
+                    self.input(mate, Input::Delivered { from, message: message.clone() });
+                }
+            }
+            Output::Publish { server, eid, change } => {
+                let it = &mut self.places[place];
+                it.publishes += 1;
+                *it.told.entry((eid, change.clone())).or_default() += 1;
+                match change {
+                    Change::DeviceState { device, state, .. } => {
+                        it.lamps.insert((eid, device.as_str().to_owned()), state);
+                    }
+                    Change::Mwi { mailbox, counts } => {
+                        it.lights.insert(mailbox.as_str().to_owned(), counts.new);
+                    }
+                }
+                self.input(place, Input::Settled { server, outcome: Outcome::Accepted });
+            }
+            Output::RequestRefresh { server } => {
+                self.input(place, Input::Settled { server, outcome: Outcome::Accepted });
+            }
+            Output::Touch | Output::Answer { .. } | Output::Note(_) => {}
+        }
+    }
+
+    /// Time passes, in steps in which all is done that falls due.
+    fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Duration::from_millis(250);
+            for it in self.places.iter_mut().filter(|it| it.running) {
+                if it.node.poll_timeout().is_some_and(|(at, _)| at <= self.now) {
+                    it.node.handle_timeout(self.now);
+                    let next = it.node.poll_timeout();
+                    assert!(next.is_none_or(|(at, _)| at > self.now), "it wants to be woken again: {next:?}");
+                }
+            }
+            self.rest();
+        }
+    }
+
+    /// What a node's server shows of a server.
+    fn lamp(&self, place: usize, eid: Eid) -> Option<DeviceState> {
+        self.places[place].lamps.get(&(eid, "Custom:lamp".to_owned())).copied()
+    }
+
+    /// What was said in a site's group about a server, and by which nodes.
+    fn said_of(&mut self, site: u8, whose: Eid) -> Vec<(usize, bool, DeviceState)> {
+        let said = std::mem::take(&mut self.said).into_iter().filter(|(where_said, ..)| *where_said == site);
+        #[allow(clippy::wildcard_enum_match_arm, reason = "the rest says nothing of servers elsewhere")]
+        let word = |(_, place, message)| match message {
+            Message::Told(it) if it.eid == whose => Some((place, it.withdrawn, state_of(&it.change)?)),
+            Message::Withdrawal { eid, change, .. } if eid == whose => {
+                Some((place, true, state_of(&change)?))
+            }
+            _ => None,
+        };
+        said.filter_map(word).collect()
+    }
+}
+
+fn state_of(change: &Change) -> Option<DeviceState> {
+    if let Change::DeviceState { state, .. } = change { Some(*state) } else { None }
+}
+
+fn new_node(place: usize, site: u8, peers: Vec<PeerConfig>, now: Duration) -> Node {
+    let started = STARTED + now;
+    let servers = vec![ServerConfig { eid: Some(pbx(place)) }];
+    let site = format!("site{site}").into();
+    Node::new(Config {
+        servers,
+        site,
+        peers,
+        hold: HOLD,
+        ..Config::new(eid_of_node(place), "192.0.2.1", started)
+    })
+}
+
+#[test]
+fn a_lamp_crosses_to_servers_of_nodes_and_to_stock_ones_and_back() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    world.report(0, lamp(DeviceState::Ringing));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Ringing));
+    assert_eq!(world.said_of(1, pbx(0)), [(1, false, DeviceState::Ringing)]);
+    world.stock_says(1, said(stock(1).1, lamp(DeviceState::InUse)));
+    world.rest();
+    assert_eq!(world.lamp(0, stock(1).1), Some(DeviceState::InUse));
+    assert_eq!(world.said_of(0, stock(1).1), [(0, false, DeviceState::InUse)]);
+    assert_eq!(world.lamp(0, pbx(0)), None, "nothing comes back");
+}
+
+#[test]
+fn a_message_light_crosses_and_the_latest_word_counts_everywhere() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    world.report(0, light(3));
+    world.now += Duration::from_millis(5);
+    world.report(1, light(1));
+    assert_eq!(world.places[0].lights["100@default"], 1);
+    world.now += Duration::from_millis(5);
+    world.report(0, light(4));
+    assert_eq!(world.places[1].lights["100@default"], 4);
+}
+
+#[test]
+fn a_site_that_is_lost_for_the_hold_time_goes_out_once_and_a_blink_changes_nothing() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    world.report(0, lamp(DeviceState::InUse));
+    world.stock_says(0, said(stock(0).1, lamp(DeviceState::Ringing)));
+    world.rest();
+    world.said.clear();
+    let publishes = world.places[1].publishes;
+    world.cut(0, 1, Duration::ZERO);
+    world.wait(BLINK);
+    world.connect(0, 1);
+    world.wait(HOLD);
+    assert_eq!((world.places[1].publishes, world.said_of(1, pbx(0))), (publishes, vec![]));
+    world.cut(0, 1, HOLD - Duration::from_secs(1));
+    world.wait(Duration::from_secs(2));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Unavailable));
+    assert_eq!(world.lamp(1, stock(0).1), Some(DeviceState::Unavailable));
+    assert_eq!(world.said_of(1, pbx(0)), [(1, true, DeviceState::Unavailable)]);
+    world.report(0, lamp(DeviceState::NotInUse));
+    world.connect(0, 1);
+    world.wait(HOLD * 2);
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::NotInUse));
+    assert_eq!(world.lamp(1, stock(0).1), Some(DeviceState::Ringing));
+    assert_eq!(world.said_of(1, pbx(0)), [(1, false, DeviceState::NotInUse)], "without what was before");
+}
+
+#[test]
+fn a_server_that_departs_goes_out_elsewhere_at_once() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    world.stock_says(0, said(stock(0).1, lamp(DeviceState::InUse)));
+    world.report(0, lamp(DeviceState::InUse));
+    world.said.clear();
+    world.input(0, Input::Changed { joined: vec![], left: vec![stock(0).0] });
+    world.input(0, Input::Silent(FIRST));
+    world.rest();
+    assert_eq!(world.lamp(1, stock(0).1), Some(DeviceState::Unavailable));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Unavailable));
+    assert_eq!(world.said_of(1, pbx(0)), [(1, true, DeviceState::Unavailable)]);
+}
+
+#[test]
+fn of_two_nodes_one_says_what_comes_and_the_other_when_that_one_is_gone() {
+    let mut world = Sites::new(&[0, 1, 1], &[(0, 1), (0, 2)]);
+    world.report(0, lamp(DeviceState::Ringing));
+    assert_eq!(world.said_of(1, pbx(0)), [(1, false, DeviceState::Ringing)]);
+    assert_eq!(world.lamp(2, pbx(0)), Some(DeviceState::Ringing));
+    world.kill(1);
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.said_of(1, pbx(0)), [], "it has been said");
+    world.report(0, lamp(DeviceState::InUse));
+    assert_eq!(world.said_of(1, pbx(0)), [(2, false, DeviceState::InUse)]);
+    world.start(1);
+    world.connect(0, 1);
+    world.wait(HOLD * 2);
+    world.said.clear();
+    world.report(0, lamp(DeviceState::NotInUse));
+    assert_eq!(world.said_of(1, pbx(0)), [(1, false, DeviceState::NotInUse)]);
+    assert_eq!(world.lamp(2, pbx(0)), Some(DeviceState::NotInUse));
+}
+
+#[test]
+fn a_node_without_a_link_hears_in_its_group_what_comes_and_withdraws_it_when_nobody_can_know() {
+    let mut world = Sites::new(&[0, 1, 1], &[(0, 2)]);
+    world.report(0, lamp(DeviceState::Ringing));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Ringing));
+    world.report(1, lamp(DeviceState::InUse));
+    assert_eq!(world.lamp(0, pbx(1)), Some(DeviceState::InUse));
+    world.kill(1);
+    world.start(1);
+    world.wait(HOLD);
+    assert_eq!(
+        world.places[1].node.states().aggregate_of(&Device::new("Custom:lamp").unwrap()),
+        Some(DeviceState::Ringing)
+    );
+    world.kill(2);
+    world.wait(HOLD - Duration::from_secs(1));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Ringing), "it may be back");
+    world.said.clear();
+    world.wait(Duration::from_secs(2));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Unavailable));
+    assert_eq!(world.said_of(1, pbx(0)), [(1, true, DeviceState::Unavailable)]);
+}
+
+#[test]
+fn a_site_between_two_others_hands_on_what_its_nodes_hear_of_each_other() {
+    let mut world = Sites::new(&[0, 1, 1, 2], &[(0, 1), (2, 3)]);
+    world.report(0, lamp(DeviceState::Ringing));
+    assert_eq!(world.lamp(3, pbx(0)), Some(DeviceState::Ringing));
+    world.report(3, lamp(DeviceState::InUse));
+    assert_eq!(world.lamp(0, pbx(3)), Some(DeviceState::InUse));
+    world.cut(0, 1, HOLD);
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.lamp(3, pbx(0)), Some(DeviceState::Unavailable));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Unavailable));
+}
+
+#[test]
+fn a_node_that_is_alone_in_its_group_takes_back_what_it_had_said_there_when_it_stops() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    world.report(0, lamp(DeviceState::Ringing));
+    world.said.clear();
+    world.input(1, Input::Stop);
+    world.rest();
+    assert_eq!(world.said_of(1, pbx(0)), [(1, true, DeviceState::Unavailable)]);
+    assert_eq!(world.lamp(0, pbx(1)), None);
+    assert!(world.places[1].node.drained());
+}
+
+#[test]
+fn what_a_peer_may_not_say_is_dropped_counted_and_named() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    let lamps = Channel { devices: vec![Pattern::new("Custom:*").unwrap()], mailboxes: vec![] };
+    world.places[1].config[0].take = Filter { eids: Some([pbx(0)].into()), channels: Some(vec![lamps]) };
+    world.kill(1);
+    world.start(1);
+    world.connect(0, 1);
+    world.rest();
+    world.report(0, lamp(DeviceState::Ringing));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Ringing));
+    world.report(0, light(3));
+    world.stock_says(0, said(stock(0).1, lamp(DeviceState::InUse)));
+    world.rest();
+    assert_eq!(world.lamp(1, stock(0).1), None);
+    assert_eq!(world.places[1].lights.len(), 0);
+    let barred = |rule| world.places[1].node.barred(PeerId(0), rule).1;
+    assert_eq!(Barred::ALL.map(barred), [1, 1, 0]);
+}
+
+#[test]
+fn a_site_that_tells_its_mailboxes_only_shows_the_others_what_they_need() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    let mailboxes = Channel { devices: vec![], mailboxes: vec![Pattern::new("*").unwrap()] };
+    world.places[0].config[0].tell = Filter { eids: None, channels: Some(vec![mailboxes]) };
+    world.kill(0);
+    world.start(0);
+    world.connect(0, 1);
+    world.rest();
+    world.report(0, lamp(DeviceState::Ringing));
+    world.report(0, light(3));
+    assert_eq!(world.lamp(1, pbx(0)), None);
+    assert_eq!(world.places[1].lights["100@default"], 3);
+}
+
+#[test]
+fn a_server_that_two_sites_claim_is_named_and_the_own_one_counts() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    let twin = Member { nodeid: 201, pid: 1 };
+    world.input(1, Input::Changed { joined: vec![(twin, Arrival::Process)], left: vec![] });
+    world.report(0, lamp(DeviceState::Ringing));
+    world.input(1, Input::Delivered { from: twin, message: said(pbx(0), lamp(DeviceState::InUse)) });
+    let now = world.now;
+    let outputs: Vec<_> = std::iter::from_fn(|| world.places[1].node.poll_output(now)).collect();
+    let alarm = |output: &Output| matches!(output, Output::Note(Note::EqualEid { eid, second: Holder::Elsewhere(node), .. }) if *eid == pbx(0) && *node == eid_of_node(0));
+    assert!(outputs.iter().any(alarm), "{outputs:?}");
+}
