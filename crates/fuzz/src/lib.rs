@@ -12,6 +12,7 @@ pub mod ami_session;
 pub mod cpg_event;
 pub mod exporter_config;
 pub mod lamp_notify;
+pub mod link_frame;
 pub mod node_config;
 pub mod publish_body;
 pub mod script;
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     ("cpg_event", cpg_event::run),
     ("exporter_config", exporter_config::run),
     ("lamp_notify", lamp_notify::run),
+    ("link_frame", link_frame::run),
     ("node_config", node_config::run),
     ("publish_body", publish_body::run),
     ("sip_agent", sip_agent::run),

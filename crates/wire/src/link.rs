@@ -168,6 +168,7 @@ pub struct Decoder {
     /// Up to here they have been read.
     read: usize,
     skipped: u64,
+    broken: Option<Malformed>,
 }
 
 impl Decoder {
@@ -181,15 +182,30 @@ impl Decoder {
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.read);
         self.read = 0;
-        self.bytes.extend(bytes);
+        if self.broken.is_none() {
+            self.bytes.extend(bytes);
+        }
     }
 
     /// The next whole frame. Frames of unknown types are skipped.
     ///
     /// # Errors
-    /// [`Malformed`] says what is wrong with what comes next; nothing can be read from there on.
+    /// [`Malformed`] says what is wrong with what comes next; nothing can be read from there on, and nothing is kept.
     #[allow(clippy::should_implement_trait, reason = "after an error there is nothing next")]
     pub fn next(&mut self) -> Result<Option<Frame>, Malformed> {
+        if let Some(malformed) = self.broken {
+            return Err(malformed);
+        }
+        let next = self.next_known();
+        if let Err(malformed) = next {
+            self.broken = Some(malformed);
+            self.bytes = Vec::new();
+            self.read = 0;
+        }
+        next
+    }
+
+    fn next_known(&mut self) -> Result<Option<Frame>, Malformed> {
         loop {
             let Some((kind, body)) = self.whole()? else { return Ok(None) };
             let frame = decode(kind, body);
@@ -199,6 +215,12 @@ impl Decoder {
                 None => self.skipped += 1,
             }
         }
+    }
+
+    /// How many bytes wait for the rest of their frame.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.bytes.len() - self.read
     }
 
     /// How many frames of unknown types have been skipped.
@@ -228,13 +250,14 @@ fn decode(kind: u8, body: &[u8]) -> Result<Option<Frame>, Malformed> {
         kind::PONG => {
             Frame::Pong(Pong { number: reader.u32()?, sent_us: reader.u64()?, answered_us: reader.u64()? })
         }
-        kind::BYE => Frame::Bye(reader.text(REASON_BYTES_MAX)?),
+        // It goes into a log.
+        kind::BYE => Frame::Bye(reader.text(REASON_BYTES_MAX)?.replace(char::is_control, " ").into()),
         kind::HELLO => {
             let (node, incarnation) = (reader.eid()?, reader.u64()?);
-            Frame::Said(link::Frame::Hello(Hello { node, site: reader.text(SITE_BYTES_MAX)?, incarnation }))
+            Frame::Said(link::Frame::Hello(Hello { node, site: reader.plain(SITE_BYTES_MAX)?, incarnation }))
         }
         kind::ADJACENCY => {
-            let (node, version, site) = (reader.eid()?, reader.u64()?, reader.text(SITE_BYTES_MAX)?);
+            let (node, version, site) = (reader.eid()?, reader.u64()?, reader.plain(SITE_BYTES_MAX)?);
             let (neighbours, servers) = (reader.eids()?, reader.eids()?);
             let adjacency = Adjacency { node, site, version, neighbours, servers };
             Frame::Said(link::Frame::Adjacency(adjacency))

@@ -77,6 +77,12 @@ impl<'a> Reader<'a> {
         self.str(length).map(Box::from)
     }
 
+    /// A text without control characters.
+    pub(super) fn plain(&mut self, max: usize) -> Result<Box<str>, Malformed> {
+        let text = self.text(max)?;
+        if text.contains(char::is_control) { Err(self.name()) } else { Ok(text) }
+    }
+
     /// A text of so many bytes.
     pub(super) fn str(&mut self, length: usize) -> Result<&'a str, Malformed> {
         let (text, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Short(self.kind))?;
