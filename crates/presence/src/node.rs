@@ -1,5 +1,6 @@
 //! The node's decisions: every input ends here, every effect comes out of here.
 
+mod adoption;
 mod from_group;
 mod from_links;
 mod from_servers;
@@ -18,7 +19,7 @@ use crate::states::States;
 use crate::sync::Sync;
 use crate::{Change, Config, Eid, Input, Kind, Mailbox, Message, MessageCounts, Pattern, ServerId, Stamp};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -40,6 +41,8 @@ pub struct Node {
     links: Links,
     /// Who is in the group or who speaks for whom may have changed, and has not been told to the links.
     site_changed: bool,
+    /// Servers of this site of which something was heard from elsewhere first, and until when they may say it again.
+    adopted: BTreeMap<Eid, Duration>,
     servers: Vec<Server>,
     outputs: VecDeque<Output>,
     /// EIDs that were refused, and to whom: the operator knows of these already.
@@ -79,6 +82,9 @@ impl Node {
     /// A node that is in no group yet and has heard of nobody.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let hello = Hello { node: config.eid, site: config.site, incarnation: micros(config.started) };
+        let mut links = Links::new(hello, config.peers, config.hold);
+        links.expect(config.servers.iter().filter_map(|server| server.eid));
         Self {
             eid: config.eid,
             address: config.address,
@@ -90,12 +96,9 @@ impl Node {
             sync: Sync::Out,
             replication: Replication::default(),
             healing: Healing::default(),
-            links: Links::new(
-                Hello { node: config.eid, site: config.site, incarnation: micros(config.started) },
-                config.peers,
-                config.hold,
-            ),
+            links,
             site_changed: false,
+            adopted: BTreeMap::new(),
             servers: config.servers.iter().map(Server::new).collect(),
             outputs: VecDeque::new(),
             told: BTreeSet::new(),
@@ -176,6 +179,7 @@ impl Node {
             self.healing.due_at(rank).filter(|_| accompanied).map(|at| (at, Wakeup::Withdrawal)),
             self.healing.touch_at(rank).filter(|_| stock).map(|at| (at, Wakeup::Touch)),
             self.links.poll_timeout().map(|at| (at, Wakeup::Links)),
+            self.adoption_ends_at().map(|at| (at, Wakeup::Links)),
         ];
         let servers = self.servers.iter().enumerate().flat_map(|(id, server)| {
             let id = ServerId(id);
@@ -196,6 +200,7 @@ impl Node {
             self.links.end_rumours(now, self.time(now));
             self.settle_site(now);
         }
+        self.end_adoptions(now);
         self.end_absence(now);
         if self.group.joined() {
             if self.replication.give_up(now) {
@@ -239,7 +244,7 @@ impl Node {
                 states: subjects.iter().filter_map(|subject| self.states.find(eid, subject)).collect(),
                 stamp: Stamp { incarnation, sequence, time: 0 },
             },
-            Word::Told(statement) => Message::Told(*statement),
+            Word::Told(statement) => Message::Told(self.told_now(*statement)),
             Word::Link(frame) => Message::Link { eid: self.eid, frame },
             Word::Discovery => Message::Discovery {
                 eid: self.eid,

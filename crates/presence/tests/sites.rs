@@ -2,7 +2,7 @@
 
 mod world;
 
-use presence::link::{Barred, Channel, Filter, PeerConfig, PeerId};
+use presence::link::{Barred, Channel, Filter, PeerConfig, PeerId, Statement, Version};
 use std::collections::BTreeMap;
 use world::*;
 
@@ -443,4 +443,41 @@ fn a_server_that_two_sites_claim_is_named_and_the_own_one_counts() {
     let outputs: Vec<_> = std::iter::from_fn(|| world.places[1].node.poll_output(now)).collect();
     let alarm = |output: &Output| matches!(output, Output::Note(Note::EqualEid { eid, second: Holder::Elsewhere(node), .. }) if *eid == pbx(0) && *node == eid_of_node(0));
     assert!(outputs.iter().any(alarm), "{outputs:?}");
+}
+
+#[test]
+fn what_was_on_its_way_for_longer_than_the_hold_time_does_not_come_back() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    world.report(0, lamp(DeviceState::InUse));
+    world.cut(0, 1, HOLD);
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Unavailable));
+    let late = Statement {
+        eid: pbx(0),
+        change: lamp(DeviceState::InUse),
+        withdrawn: false,
+        version: Version { clock: u64::MAX / 2, writer: eid_of_node(0) },
+        origin: Stamp::default(),
+    };
+    world.stock_says(1, Message::Told(late));
+    world.wait(Duration::from_secs(1));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::Unavailable));
+}
+
+#[test]
+fn two_nodes_of_a_site_of_which_one_has_missed_a_word_do_not_correct_each_other_for_ever() {
+    let mut world = Sites::new(&[0, 1, 1], &[(0, 1), (0, 2)]);
+    let (member, eid) = stock(1);
+    for heard_by in [1, 2] {
+        let message = said(eid, lamp(DeviceState::Ringing));
+        world.input(heard_by, Input::Delivered { from: member, message });
+        world.rest();
+        world.wait(HOLD);
+        let publishes = world.places[0].publishes;
+        world.wait(HOLD);
+        assert_eq!(world.places[0].publishes, publishes);
+        world.stock_says(1, said(eid, lamp(DeviceState::NotInUse)));
+        world.rest();
+        assert_eq!(world.lamp(0, eid), Some(DeviceState::NotInUse));
+    }
 }

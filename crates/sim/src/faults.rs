@@ -1,4 +1,4 @@
-//! What can go wrong in a site.
+//! What can go wrong in a site, and between sites.
 
 use std::fmt;
 
@@ -49,10 +49,24 @@ pub enum FaultKind {
     Rejections,
     /// A stranger in the group sends junk, and speaks under other servers' EIDs.
     Stranger,
+    /// Nothing gets through on a link between sites.
+    LinkCut,
+    /// A connection between sites breaks, and is made again.
+    LinkReset,
+    /// A link's addresses change: for a moment nothing gets through.
+    LinkRebound,
+    /// A link is slow, and its delay long.
+    LinkSlow,
+    /// A whole site is without power.
+    SiteStopped,
 }
 
 impl FaultKind {
-    /// Every kind.
+    /// Those that only several sites know.
+    pub const WIDE: [Self; 5] =
+        [Self::LinkCut, Self::LinkReset, Self::LinkRebound, Self::LinkSlow, Self::SiteStopped];
+
+    /// Every kind that one site knows.
     pub const ALL: [Self; 22] = [
         Self::StockKilled,
         Self::StockStopped,

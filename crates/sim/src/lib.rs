@@ -1,8 +1,9 @@
-//! A simulator of one site: the real core ([`presence::Node`]) between model Asterisk servers, on a model group, through the real codec.
+//! A simulator of one site or several: the real core ([`presence::Node`]) between model Asterisk servers, on a model group, through the real codec.
 //!
 //! Everything that happens follows from a seed: the site's size and pace, what its people do, and what goes wrong. For a while faults are
 //! injected, then all is cured, and everybody has to show the right thing, and keep quiet. [`run`] makes one run; the same seed makes the same
-//! run again.
+//! run again. [`run_sites`] makes one with several sites, linked in some graph; what is different there is in `wide.rs` (what a seed chooses),
+//! `wan.rs` (what a link is) and `world/links.rs` (how it fares).
 //!
 //! Start reading at `options.rs` (what a seed chooses), then `world/mod.rs` (how time passes), then one checker in `checkers/`.
 #![allow(clippy::wildcard_enum_match_arm, reason = "a checker looks at those few effects that it is about")]
@@ -22,6 +23,8 @@ mod schedule;
 mod server;
 mod shell;
 mod sight;
+mod wan;
+mod wide;
 mod world;
 
 pub use faults::FaultKind;
@@ -38,6 +41,23 @@ use world::World;
 pub fn run(seed: u64, plant: Option<Plant>, reader: Option<&mut dyn FnMut(&str)>) -> Report {
     let mut random = Random::new(seed);
     let options = Options::draw(&mut random);
+    carry_out(seed, random, options, plant, reader)
+}
+
+/// Makes the run of a seed with several sites.
+pub fn run_sites(seed: u64, plant: Option<Plant>, reader: Option<&mut dyn FnMut(&str)>) -> Report {
+    let mut random = Random::new(seed);
+    let options = Options::draw_wide(&mut random);
+    carry_out(seed, random, options, plant, reader)
+}
+
+fn carry_out(
+    seed: u64,
+    random: Random,
+    options: Options,
+    plant: Option<Plant>,
+    reader: Option<&mut dyn FnMut(&str)>,
+) -> Report {
     let text = options.to_string();
     let outcome = catch_unwind(AssertUnwindSafe(move || {
         let mut world = World::new(options, random, plant, reader);

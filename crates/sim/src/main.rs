@@ -3,21 +3,23 @@
 mod console;
 
 use console::Console;
-use sim::{Plant, Report, Stats, run};
+use sim::{Plant, Report, Stats, run, run_sites};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-const USAGE: &str = "usage: sim [SEED] [--seconds N] [--plant NAME] [--quiet]
+const USAGE: &str = "usage: sim [SEED] [--sites] [--seconds N] [--plant NAME] [--quiet]
 
   SEED         replays this run, one line for each event; without it, fresh seeds are explored
+  --sites      several sites with links between them, in place of one
   --seconds N  explores fresh seeds for N seconds (60, if not said)
   --plant NAME plants a fault into every node: echo, lost-retry, stale-overwrite, missed-withdrawal, intermediate-aggregate
   --quiet      replays without the lines";
 
 /// What the command line asks for.
 struct Request {
+    sites: bool,
     seed: Option<u64>,
     seconds: u64,
     plant: Option<Plant>,
@@ -27,8 +29,10 @@ struct Request {
 fn main() -> ExitCode {
     let console = Console::new();
     match Request::read(std::env::args().skip(1)) {
-        Ok(Request { seed: Some(seed), plant, quiet, .. }) => replay(&console, seed, plant, quiet),
-        Ok(Request { seed: None, seconds, plant, .. }) => explore(&console, seconds, plant),
+        Ok(request) => match request.seed {
+            Some(seed) => replay(&console, seed, &request),
+            None => explore(&console, &request),
+        },
         Err(problem) => {
             console.error(&format!("{problem}\n\n{USAGE}"));
             ExitCode::from(2)
@@ -37,8 +41,13 @@ fn main() -> ExitCode {
 }
 
 impl Request {
+    fn run(&self, seed: u64, reader: Option<&mut dyn FnMut(&str)>) -> Report {
+        let run = if self.sites { run_sites } else { run };
+        run(seed, self.plant, reader)
+    }
+
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut request = Self { seed: None, seconds: 60, plant: None, quiet: false };
+        let mut request = Self { sites: false, seed: None, seconds: 60, plant: None, quiet: false };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--seconds" => {
@@ -50,6 +59,7 @@ impl Request {
                     let plant = Plant::ALL.into_iter().find(|plant| plant.name() == text);
                     request.plant = Some(plant.ok_or(format!("--plant {text}: there is no such fault"))?);
                 }
+                "--sites" => request.sites = true,
                 "--quiet" => request.quiet = true,
                 seed => {
                     request.seed =
@@ -61,30 +71,34 @@ impl Request {
     }
 }
 
-fn replay(console: &Console, seed: u64, plant: Option<Plant>, quiet: bool) -> ExitCode {
+fn replay(console: &Console, seed: u64, request: &Request) -> ExitCode {
     let mut line = |text: &str| console.line(text);
-    let report = run(seed, plant, if quiet { None } else { Some(&mut line) });
+    let report = request.run(seed, if request.quiet { None } else { Some(&mut line) });
     console.line(&format!("\nseed {seed}, options: {}", report.options));
     console.line(&format!("{:#?}", report.stats));
-    verdict(console, &report)
+    verdict(console, &report, request)
 }
 
-fn verdict(console: &Console, report: &Report) -> ExitCode {
+fn verdict(console: &Console, report: &Report, request: &Request) -> ExitCode {
     match &report.failure {
         None => {
             console.line("every promise was kept");
             ExitCode::SUCCESS
         }
         Some(failure) => {
-            console.line(&format!("BROKEN: {failure}\nreproduce: ./just sim {}", report.seed));
+            console.line(&format!(
+                "BROKEN: {failure}\nreproduce: ./just sim {}{}",
+                report.seed,
+                if request.sites { " --sites" } else { "" }
+            ));
             ExitCode::FAILURE
         }
     }
 }
 
 /// Runs fresh seeds on all processors until the time is up or something is broken.
-fn explore(console: &Console, seconds: u64, plant: Option<Plant>) -> ExitCode {
-    let until = Instant::now() + Duration::from_secs(seconds);
+fn explore(console: &Console, request: &Request) -> ExitCode {
+    let until = Instant::now() + Duration::from_secs(request.seconds);
     let first = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or_default());
@@ -95,7 +109,7 @@ fn explore(console: &Console, seconds: u64, plant: Option<Plant>) -> ExitCode {
         for _ in 0..workers {
             scope.spawn(|| {
                 while Instant::now() < until && !broken.load(Ordering::Relaxed) {
-                    let report = run(next.fetch_add(1, Ordering::Relaxed), plant, None);
+                    let report = request.run(next.fetch_add(1, Ordering::Relaxed), None);
                     let mut found = found.lock().expect("no worker panics");
                     found.0 += 1;
                     found.1.add(&report.stats);
@@ -112,7 +126,7 @@ fn explore(console: &Console, seconds: u64, plant: Option<Plant>) -> ExitCode {
     match report {
         Some(report) => {
             console.line(&format!("seed {}, options: {}", report.seed, report.options));
-            verdict(console, &report)
+            verdict(console, &report, request)
         }
         None => {
             console.line("every promise was kept in every run");

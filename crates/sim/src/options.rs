@@ -4,6 +4,7 @@ use crate::asterisk::Flavour;
 use crate::bus::Pace;
 use crate::faults::FaultKind;
 use crate::random::Random;
+use crate::wide::Wide;
 use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub(crate) struct Options {
     /// Whether a last split ends the faults.
     pub(crate) last_split: bool,
     pub(crate) faults: Vec<FaultKind>,
+    /// Which sites there are, and how they are linked.
+    pub(crate) wide: Wide,
     /// How long faults are injected.
     pub(crate) unrest: Duration,
 }
@@ -112,7 +115,27 @@ impl Options {
             for_good: random.pick(&[0.0, 0.3, 0.8]),
             last_split: random.chance(0.3),
             faults: faults(random),
+            wide: Wide::default(),
             unrest: Duration::from_secs(unrest),
+        }
+    }
+
+    /// Draws all for several sites.
+    pub(crate) fn draw_wide(random: &mut Random) -> Self {
+        let options = Self::draw(random);
+        let wide = Wide::draw(random);
+        let flavour = |random: &mut Random| random.pick(&[Flavour::Sixteen, Flavour::TwentyTwo]);
+        let stock = wide.stock.iter().map(|_| flavour(random)).collect();
+        let nodes = wide.served.iter().map(|count| (0..*count).map(|_| flavour(random)).collect()).collect();
+        Self {
+            stock,
+            nodes,
+            devices: random.pick(&[1, 2, 3, 5, 20]),
+            shared: random.pick(&[0, 0, 1]),
+            fault_gap: Duration::from_millis(random.pick(&[1500, 3000, 6000, 12_000])),
+            faults: wide_faults(random),
+            wide,
+            ..options
         }
     }
 
@@ -138,6 +161,20 @@ fn faults(random: &mut Random) -> Vec<FaultKind> {
     let mut chosen: Vec<FaultKind> = FaultKind::ALL.into_iter().filter(|_| random.chance(share)).collect();
     if chosen.is_empty() {
         chosen.push(random.pick(&FaultKind::ALL));
+    }
+    chosen
+}
+
+/// A stranger is no matter of links, nor is a server that takes another's machine.
+fn wide_faults(random: &mut Random) -> Vec<FaultKind> {
+    let local = random.pick(&[0.0, 0.1, 0.3, 0.5]);
+    let strange = [FaultKind::Stranger, FaultKind::StockReplaced];
+    let fits = |kind: &FaultKind| !strange.contains(kind);
+    let mut chosen: Vec<FaultKind> =
+        FaultKind::ALL.into_iter().filter(fits).filter(|_| random.chance(local)).collect();
+    chosen.extend(FaultKind::WIDE.into_iter().filter(|_| random.chance(0.5)));
+    if chosen.is_empty() {
+        chosen.push(random.pick(&FaultKind::WIDE));
     }
     chosen
 }

@@ -82,6 +82,8 @@ pub enum Mark {
     Rejected,
     /// A stock server has forgotten what it said of a mailbox, because another spoke of it later, and no node is left that has heard it.
     Overwritten,
+    /// A listener heard of a server elsewhere something older than what it had heard, for a moment.
+    Relapse,
 }
 
 /// What a run has seen.
@@ -97,6 +99,10 @@ pub struct Stats {
     pub multicasts: u64,
     /// Words that nodes told their servers.
     pub publishes: u64,
+    /// Frames that nodes sent to other sites, and their bytes.
+    pub frames: u64,
+    /// See [`Self::frames`].
+    pub link_bytes: u64,
     /// How often cores were woken because they wanted to be.
     pub wakeups: u64,
     /// Steps of the simulation.
@@ -138,6 +144,8 @@ impl Stats {
         self.words += other.words;
         self.multicasts += other.multicasts;
         self.publishes += other.publishes;
+        self.frames += other.frames;
+        self.link_bytes += other.link_bytes;
         self.wakeups += other.wakeups;
         self.steps += other.steps;
         self.convergence = self.convergence.max(other.convergence);
@@ -145,7 +153,10 @@ impl Stats {
 }
 
 impl Mark {
-    /// Every situation.
+    /// Those that only several sites come to.
+    pub const WIDE: [Self; 1] = [Self::Relapse];
+
+    /// Every situation that one site comes to.
     pub const ALL: [Self; 19] = [
         Self::DumpLost,
         Self::ChangeLost,

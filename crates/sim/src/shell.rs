@@ -2,6 +2,7 @@
 
 use crate::names::node_eid;
 use crate::server::Publish;
+use presence::link::PeerConfig;
 use presence::{Config, Eid, Input, Member, Node, Outcome, ServerConfig};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -27,12 +28,22 @@ pub(crate) struct Shell {
     pub(crate) session: Session,
     pub(crate) group_inbox: VecDeque<crate::bus::Incoming>,
     pub(crate) sip_inbox: VecDeque<Input>,
+    pub(crate) link_inbox: VecDeque<Input>,
     pub(crate) turn_planned: bool,
     pub(crate) wake_planned: Option<Duration>,
     pub(crate) links: Vec<Link>,
     pub(crate) reports: BTreeMap<u64, Report>,
     /// When corosync last swallowed something of it.
     pub(crate) swallowed_at: Option<Duration>,
+}
+
+/// Where a node stands in the wide world.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site {
+    pub(crate) number: usize,
+    /// The links that it has.
+    pub(crate) peers: usize,
+    pub(crate) hold: Duration,
 }
 
 /// A report that waits for the core's verdict.
@@ -118,6 +129,7 @@ impl Shell {
             session: Session::default(),
             group_inbox: VecDeque::new(),
             sip_inbox: VecDeque::new(),
+            link_inbox: VecDeque::new(),
             turn_planned: false,
             wake_planned: None,
             links,
@@ -127,12 +139,15 @@ impl Shell {
     }
 
     /// A new process.
-    pub(crate) fn start(&mut self, now: Duration) {
+    pub(crate) fn start(&mut self, now: Duration, site: Site) {
         let links = self.links.iter().map(Link::anew).collect();
         *self =
             Self { life: self.life + 1, born: now, ..Self::new(self.number, self.member, links, self.clock) };
         let mut config = Config::new(self.eid, "192.0.2.200", self.clock + now);
         config.servers = self.links.iter().map(|link| ServerConfig { eid: link.configured }).collect();
+        config.site = format!("site{}", site.number).into();
+        config.peers = vec![PeerConfig::default(); site.peers];
+        config.hold = site.hold;
         self.core = Some(Node::new(config));
     }
 
@@ -143,6 +158,7 @@ impl Shell {
         self.stopping = None;
         self.group_inbox.clear();
         self.sip_inbox.clear();
+        self.link_inbox.clear();
         self.session = Session::default();
         for link in &mut self.links {
             *link = link.anew();

@@ -92,6 +92,7 @@ impl Absence {
 impl World<'_> {
     /// Looks who is there now.
     pub(crate) fn look(&mut self) {
+        self.look_over_links();
         for node in 0..self.nodes.len() {
             self.look_into_table(node);
         }
@@ -215,11 +216,22 @@ impl World<'_> {
             Side::Stock(stock) => stock.member,
             Side::Plain(plain) => return self.node_sees(plain.node, server),
         };
-        self.is_in_sight_of(me, server)
+        self.is_in_sight_of(me, server) || self.is_seen_from_beside(listener, server)
+    }
+
+    /// Whether a node of a listener's group hears of a server from elsewhere.
+    fn is_seen_from_beside(&self, listener: usize, server: usize) -> bool {
+        self.wan.sites > 1 && self.nodes_beside(listener).into_iter().any(|node| self.node_sees(node, server))
     }
 
     /// Whether a node is to hold what a server says.
     pub(crate) fn node_sees(&self, node: usize, server: usize) -> bool {
+        let far = || self.wan.reach[node].iter().any(|other| self.node_sees_near(*other, server));
+        self.node_sees_near(node, server) || (self.nodes[node].core.is_some() && far())
+    }
+
+    /// The same, in its own group.
+    fn node_sees_near(&self, node: usize, server: usize) -> bool {
         if self.nodes[node].core.is_none() {
             return false;
         }

@@ -3,7 +3,7 @@
 use super::frame::{Frame, Hello, Standing, Statement};
 use super::ledger::{BUCKETS, Entry};
 use super::peer::PeerId;
-use super::roster::Worth;
+use super::roster::{Place, Worth};
 use super::{AHEAD_WAIT, Effect, Links, Rumour, SILENCE_WAIT, STANDBY_WAIT, Way};
 use crate::{Eid, States, Subject};
 use alloc::boxed::Box;
@@ -113,14 +113,22 @@ impl Links {
         states: &States,
         effects: &mut Vec<Effect>,
     ) {
-        if let Way::Link(peer) = way
-            && let Err((rule, first)) = self.peers[peer.0].heard.admit(statement.eid, &statement.change)
-        {
-            effects.push(Effect::Bar { peer, eid: statement.eid, rule, first });
-            return;
-        }
         if self.site.vouches_for(statement.eid) {
             effects.extend(self.judge_rumour(now, way, statement, states));
+            return;
+        }
+        if !self.believes(way, statement.eid) {
+            // Once somebody vouches for the server again, all is compared.
+            self.forget_for_now(statement.eid);
+            return;
+        }
+        // What peers remember of our own site's servers that are gone is no trespass.
+        let trespass = !self.was_of_this_site(statement.eid);
+        if let Way::Link(peer) = way
+            && let Err((rule, first)) =
+                self.peers[peer.0].heard.admit(statement.eid, &statement.change, trespass)
+        {
+            effects.push(Effect::Bar { peer, eid: statement.eid, rule, first });
             return;
         }
         let Statement { eid, change, withdrawn, version, origin } = statement;
@@ -147,6 +155,24 @@ impl Links {
             Effect::Enter { eid, change, origin }
         });
         effects.extend(say.then_some(Effect::Say { eid, subject }));
+    }
+
+    /// Whether what comes about a server elsewhere can be true. It cannot if the server is one of our site and nobody in our group has heard of
+    /// it, nor if it was on its way for longer than the server was waited for. On a link who vouches for whom comes before what those
+    /// say; in the group it may come later.
+    fn believes(&self, way: Way, eid: Eid) -> bool {
+        let gone = || match self.roster.place(eid) {
+            Place::Vouched => false,
+            Place::Unvouched => self.forgotten.contains(&eid),
+            Place::CutOff => way != Way::Group || self.forgotten.contains(&eid),
+        };
+        !self.is_of_this_site(eid) && !gone()
+    }
+
+    /// Whether a node that calls our site its own vouches for a server, or did so last.
+    fn was_of_this_site(&self, eid: Eid) -> bool {
+        let home = self.roster.home(eid).and_then(|home| self.roster.of(home));
+        home.is_some_and(|home| home.site == self.hello.site)
     }
 
     /// Something old comes. Who says it may have said so before it heard us, or never hear what we know from anybody else.

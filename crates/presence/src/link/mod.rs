@@ -41,7 +41,7 @@ use site::Site;
 use standby::Standby;
 
 /// How long a server of this site may take to say what others still remember of it, before that is taken back.
-const SILENCE_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const SILENCE_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a word of a server of this site that comes over a link may be ahead of our group.
 const AHEAD_WAIT: Duration = Duration::from_secs(1);
@@ -67,6 +67,8 @@ pub struct Links {
     standby: Standby,
     /// What others say of servers of our site and we have not heard from those.
     rumours: BTreeMap<(Eid, Subject), Rumour>,
+    /// What was corrected, and has not been said here since.
+    corrected: BTreeSet<(Eid, Subject)>,
     /// Servers elsewhere for which their nodes, in reach, vouch no more, since when.
     unvouched: BTreeMap<Eid, Duration>,
     /// Servers elsewhere whose states were forgotten; others may still have them and believe that we have, too.
@@ -150,6 +152,7 @@ impl Links {
             hello,
             hold,
             rumours: BTreeMap::new(),
+            corrected: BTreeSet::new(),
             unvouched: BTreeMap::new(),
             forgotten: BTreeSet::new(),
         }
@@ -218,8 +221,12 @@ impl Links {
         }
         self.roster.judge_reach(now);
         self.gates = self.roster.gates(self.site.nodes());
+        self.corrected.retain(|(eid, _)| self.site.vouches_for(*eid));
         let before = self.forgotten.len();
-        self.forgotten.retain(|eid| self.roster.place(*eid) != Place::Vouched);
+        let elsewhere = |eid| self.roster.place(eid) == Place::Vouched && !self.is_of_this_site(eid);
+        let back = |eid: Eid| self.site.vouches_for(eid) || elsewhere(eid);
+        let kept: BTreeSet<Eid> = self.forgotten.iter().copied().filter(|eid| !back(*eid)).collect();
+        self.forgotten = kept;
         if self.forgotten.len() < before {
             self.ids().for_each(|peer| self.compare(Way::Link(peer)));
             self.compare(Way::Group);
@@ -236,11 +243,26 @@ impl Links {
             self.unvouched.remove(eid);
             self.roster.forget(*eid);
             self.ledger.close(*eid);
-            if self.forgotten.len() < EIDS_MAX {
-                self.forgotten.insert(*eid);
-            }
+            self.forget_for_now(*eid);
         }
         lost
+    }
+
+    /// Whether a server is one that we should hear in our group, if it were there.
+    fn is_of_this_site(&self, eid: Eid) -> bool {
+        let home = self.roster.home(eid);
+        self.site.expects(eid) || home.is_some_and(|home| self.site.nodes().contains(&home))
+    }
+
+    fn forget_for_now(&mut self, eid: Eid) {
+        if self.forgotten.len() < EIDS_MAX {
+            self.forgotten.insert(eid);
+        }
+    }
+
+    /// These servers are of this site, there or not.
+    pub(crate) fn expect(&mut self, servers: impl IntoIterator<Item = Eid>) {
+        self.site.expect(servers);
     }
 
     /// Whoever is cut off has been silent for the hold time already; a node that began anew has to hear of its servers first.

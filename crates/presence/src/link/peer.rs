@@ -46,11 +46,11 @@ impl Gatekeeper {
         Self { filter, ..Self::default() }
     }
 
-    /// Whether a state passes; if not, the rule that bars it, and whether that is its first time.
-    pub(crate) fn admit(&mut self, eid: Eid, change: &Change) -> Result<(), (Barred, bool)> {
+    /// Whether a state passes; if not, the rule that bars it, and whether that is its first time among what is a trespass.
+    pub(crate) fn admit(&mut self, eid: Eid, change: &Change, trespass: bool) -> Result<(), (Barred, bool)> {
         let Err(rule) = self.filter.admit(eid, change) else { return Ok(()) };
         self.barred[rule as usize] += 1;
-        Err((rule, self.known.insert(rule)))
+        Err((rule, trespass && self.known.insert(rule)))
     }
 
     pub(crate) fn count(&self, rule: Barred) -> u64 {

@@ -8,6 +8,8 @@ use core::time::Duration;
 pub(crate) struct Site {
     me: Eid,
     local: BTreeSet<Eid>,
+    /// Servers that are of this site, there or not.
+    expected: BTreeSet<Eid>,
     /// In the order of the group; ourselves alone while we are in none.
     nodes: Vec<Eid>,
     /// Nodes that were in the group, and when they went: one that begins anew changes no lamp.
@@ -16,7 +18,13 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(me: Eid) -> Self {
-        Self { me, local: BTreeSet::new(), nodes: Vec::from([me]), left: BTreeMap::new() }
+        Self {
+            me,
+            local: BTreeSet::new(),
+            expected: BTreeSet::new(),
+            nodes: Vec::from([me]),
+            left: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn settle(&mut self, now: Duration, local: BTreeSet<Eid>, nodes: Vec<Eid>) {
@@ -26,6 +34,14 @@ impl Site {
         self.local = local;
         self.nodes = if nodes.contains(&self.me) { nodes } else { Vec::from([self.me]) };
         self.left.remove(&self.me);
+    }
+
+    pub(crate) fn expect(&mut self, servers: impl IntoIterator<Item = Eid>) {
+        self.expected.extend(servers);
+    }
+
+    pub(crate) fn expects(&self, server: Eid) -> bool {
+        self.expected.contains(&server)
     }
 
     pub(crate) fn local(&self) -> &BTreeSet<Eid> {

@@ -4,7 +4,7 @@ use super::Links;
 use super::frame::{Frame, Standing, Statement};
 use super::ledger::Entry;
 use super::peer::{Next, PeerId};
-use super::{Effect, Way};
+use super::{Effect, Rumour, Way};
 use crate::{Change, DeviceState, Eid, MessageCounts, States, Subject};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -22,6 +22,7 @@ impl Links {
             return;
         }
         let withdrawn = change.is_none();
+        self.corrected.remove(&(eid, subject.clone()));
         match self.rumours.remove(&(eid, subject.clone())) {
             // Another node of this site has heard it first.
             Some(rumour) if rumour.change.as_ref() == change => {
@@ -46,7 +47,19 @@ impl Links {
     pub fn end_rumours(&mut self, now: Duration, now_us: u64) {
         let due = self.rumours.iter().filter(|(_, rumour)| rumour.until <= now).map(|(key, _)| key.clone());
         for (eid, subject) in due.collect::<Vec<_>>() {
-            self.rumours.remove(&(eid, subject.clone()));
+            let key = (eid, subject.clone());
+            let rumour = self.rumours.remove(&key);
+            let corrected = !self.corrected.insert(key.clone());
+            if let Some(Rumour { change, version, .. }) = rumour
+                && corrected
+                && self.site.seniors().contains(&version.writer)
+            {
+                // A node of our group hears the server as we do, and insists on something else: of two that correct each other for
+                // ever one has to stop.
+                self.corrected.remove(&key);
+                self.ledger.put(eid, &subject, Entry::heard(version, change.is_none()));
+                continue;
+            }
             let withdrawn = self.ledger.of(eid, &subject).is_none_or(|ours| ours.withdrawn);
             self.ledger.write(now_us, eid, &subject, withdrawn);
             self.tell(eid, &subject, None);
@@ -144,7 +157,7 @@ impl Links {
             let Some((eid, subject)) = self.at(way).next_state() else { break };
             let Some(entry) = self.ledger.of(eid, &subject) else { continue };
             let Some(statement) = statement(states, eid, subject, entry) else { continue };
-            if self.at(way).told.admit(eid, &statement.change).is_err() {
+            if self.at(way).told.admit(eid, &statement.change, false).is_err() {
                 continue;
             }
             self.ledger.tell(eid, &statement.change.subject());
@@ -152,6 +165,14 @@ impl Links {
             statements.push(statement);
         }
         statements
+    }
+}
+
+impl Statement {
+    /// The same, taken back.
+    pub(crate) fn taken_back(self) -> Self {
+        let change = blank(self.change.subject());
+        Self { change, withdrawn: true, origin: crate::Stamp::default(), ..self }
     }
 }
 

@@ -359,6 +359,7 @@ impl Node {
                 Ok(true) => {
                     self.site_changed = true;
                     self.spare(now, eid);
+                    self.adopt(now, eid);
                     self.note(Note::SpeakerLearned { eid, member });
                     return true;
                 }

@@ -131,12 +131,23 @@ impl Node {
         if !self.group.joined() {
             return;
         }
-        let Some(mut statement) = self.links.statement(eid, subject, &self.states) else { return };
+        let Some(statement) = self.links.statement(eid, subject, &self.states) else { return };
         if statement.withdrawn {
-            statement.change = self.as_it_is(statement.change);
             self.healing.settle(eid, subject);
         }
         self.push_to_group(Word::Told(Box::new(statement)));
+    }
+
+    /// What was to be said, or was said and lost, as it is now: another node of the group may have said something newer. Of a server
+    /// that was lost since nothing stands.
+    pub(super) fn told_now(&self, statement: Statement) -> Statement {
+        let subject = statement.change.subject();
+        let now = self.links.statement(statement.eid, &subject, &self.states);
+        let mut now = now.unwrap_or_else(|| statement.taken_back());
+        if now.withdrawn {
+            now.change = self.as_it_is(now.change);
+        }
+        now
     }
 
     /// Says in the group what servers elsewhere say for which we are the gate. Returns how much.

@@ -47,7 +47,8 @@ impl Node {
             self.drop_for(Drop::Ephemeral);
             return Ok(());
         }
-        if self.server(server).sweep_at().is_some() && self.states.is_suspect(eid, &change.subject()) {
+        let said_again = self.states.is_suspect(eid, &change.subject());
+        if said_again && self.server(server).sweep_at().is_some() {
             self.server(server).expect_repeats(now);
         }
         self.healing.forgive(eid, &change.subject());
@@ -57,6 +58,10 @@ impl Node {
                 self.outdate(server, &change);
                 self.tell_servers(eid, &change);
                 self.tell_links(now, eid, &change);
+                self.push_to_group(Word::Change { eid, change, time });
+                Ok(())
+            }
+            Effect::Known | Effect::Restated if said_again && self.adopted.contains_key(&eid) => {
                 self.push_to_group(Word::Change { eid, change, time });
                 Ok(())
             }
@@ -188,6 +193,7 @@ impl Node {
             Learned::Reporting => {}
             Learned::Changed { before } => self.retire(now, &[before]),
         }
+        self.adopt_ours(now, server, eid);
         self.site_changed = true;
         self.note(Note::ServerLearned { server, eid });
         self.resync_if_new(server);

@@ -1,7 +1,7 @@
 //! No false word: a server is told only what its originator said, in the originator's order, or that the originator is gone.
 
 use crate::names::{Topic, Value, Word};
-use crate::report::Checker;
+use crate::report::{Checker, Mark};
 use crate::world::World;
 use presence::Eid;
 use std::time::Duration;
@@ -9,6 +9,22 @@ use std::time::Duration;
 /// For so long after a server was out of anybody's sight somebody may still take its states back: a node repeats what did not come back
 /// after ten seconds, and tries a server that did not answer again after sixteen.
 const WITHDRAWN_MAX: Duration = Duration::from_secs(30);
+
+/// So long something old may be shown of a server elsewhere: a node of its site waits a second before it corrects what others say.
+const RELAPSE_MAX: Duration = Duration::from_secs(3);
+
+/// What was heard again has been corrected in time.
+pub(super) fn judge(world: &mut World<'_>) {
+    let late = |since: Duration| world.now > since.max(world.sight.disturbed_at) + RELAPSE_MAX;
+    let fair = world.are_links_clear() && !world.is_stormy() && !world.bus.is_forming();
+    let relapse = world.checkers.relapses.iter().find(|(_, since)| fair && late(**since));
+    if let Some(((listener, server, topic), _)) = relapse {
+        let (name, whose) = (&world.servers[*listener].name, &world.servers[*server].name);
+        let history = world.last_words(*server, *topic);
+        let text = format!("{name} still shows something old of {whose}'s {topic}, which said: {history}");
+        world.fail(Checker::FalseWord, text);
+    }
+}
 
 impl World<'_> {
     /// A listener is told something under an EID.
@@ -24,7 +40,14 @@ impl World<'_> {
             return self.fail(Checker::FalseWord, format!("{name} hears {word} of {eid}, which nobody has"));
         };
         // A server may say itself that a device is unavailable; which of the two it was, nobody can tell.
-        if !self.is_withdrawal(server, word) && !self.is_said(listener, server, word) {
+        if self.is_withdrawal(server, word) {
+            self.checkers.relapses.remove(&(listener, server, word.topic));
+            return;
+        }
+        if self.may_come_round(listener, server) && self.is_relapse(listener, server, word) {
+            return;
+        }
+        if !self.is_said(listener, server, word) {
             let whose = self.servers[server].name.clone();
             let history = self.last_words(server, word.topic);
             let text = format!("{name} hears {word} of {whose}, which said: {history}");
@@ -49,6 +72,30 @@ impl World<'_> {
         let further = history.iter().skip(*reached).position(|said| said.value == Some(word.value));
         *reached += further.unwrap_or(0);
         further.is_some()
+    }
+
+    /// Whether a listener may hear of a server over links: from elsewhere, or from the other part of its own site's group.
+    fn may_come_round(&self, listener: usize, server: usize) -> bool {
+        let site = self.site_of(listener);
+        let mates = (0..self.nodes.len()).filter(|node| self.wan.site_of_node(*node).number == site);
+        self.wan.sites > 1 && (self.site_of(server) != site || mates.count() > 1)
+    }
+
+    /// Whether a listener hears of a server elsewhere what it has heard before. Two nodes of one site each give their word to what its servers
+    /// say, and the words of two gates cross in a group; whoever knows better says so at once.
+    fn is_relapse(&mut self, listener: usize, server: usize, word: Word) -> bool {
+        let key = (listener, server, word.topic);
+        let reached = self.checkers.reached.get(&key).copied().unwrap_or(0);
+        let history = self.model.history(server, word.topic);
+        let further = history.iter().skip(reached).any(|said| said.value == Some(word.value));
+        if further || !history.iter().any(|said| said.value == Some(word.value)) {
+            self.checkers.relapses.remove(&key);
+            return false;
+        }
+        let now = self.now;
+        self.checkers.relapses.entry(key).or_insert(now);
+        self.stats.mark(Mark::Relapse);
+        true
     }
 
     /// Whether it takes back what a server said, when there was a reason to. What another has overwritten of a mailbox, the server

@@ -103,6 +103,8 @@ fn settle(world: &mut World<'_>, listener: usize, patience: Duration) {
     for server in 0..world.servers.len() {
         let Some(absence) = world.sight.absence(listener, server) else { continue };
         let told = absence.is_told(|node| is_able(world, node));
+        let Some(more) = far(world, listener, server) else { continue };
+        let patience = patience + more;
         if !absence.settled && told && is_over(world, absence.since, patience) {
             world.sight.settle(listener, server);
             world.stats.mark(Mark::GhostJudged);
@@ -150,6 +152,17 @@ fn is_no_news(world: &World<'_>, listener: usize, server: usize, topic: Topic) -
     matches!(world.servers[listener].side, Side::Stock(_)) && said == Some(Value::State(DeviceState::Unknown))
 }
 
+/// How much longer a lamp may be wrong about a server elsewhere: a site out of reach is waited for. `None` while nobody can say: what is
+/// under way is late, or a node between the two is stopped.
+fn far(world: &World<'_>, listener: usize, server: usize) -> Option<Duration> {
+    if !world.is_far(listener, server) {
+        return Some(Duration::ZERO);
+    }
+    let stopped =
+        world.nodes.iter().any(|node| node.core.is_some() && (!node.is_well() || node.stopping.is_some()));
+    (!stopped && world.are_links_clear()).then_some(world.wan.hold + DEADLINE)
+}
+
 /// Whether a server may be why a lamp is lit.
 fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, patience: Duration) -> bool {
     let ever =
@@ -157,10 +170,14 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
     if !ever {
         return false;
     }
-    let ended_lately = |ended: Duration| !is_over(world, ended, patience + RESTATING);
     if server == listener {
         return world.model.is_lit_since(server, topic, |_| false);
     }
+    let patience = match far(world, listener, server) {
+        Some(more) => patience + more,
+        None => return true,
+    };
+    let ended_lately = |ended: Duration| !is_over(world, ended, patience + RESTATING);
     let rejected =
         world.servers[listener].plain().is_some_and(|plain| plain.rejected.contains(&(server, topic)));
     if is_no_news(world, listener, server, topic) {

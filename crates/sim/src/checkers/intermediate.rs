@@ -67,7 +67,11 @@ impl World<'_> {
         let mut said = Vec::new();
         for server in self.model.speakers(topic) {
             let lost = self.servers[server].stock().is_some_and(|stock| stock.lost.contains(&topic));
-            if lost || (others && own(server)) || self.sight.is_unwitnessed(listener, server) {
+            if self.is_far(listener, server)
+                || lost
+                || (others && own(server))
+                || self.sight.is_unwitnessed(listener, server)
+            {
                 return None;
             }
             if let Some(Value::State(state)) = self.model.current(server, topic) {

@@ -31,6 +31,8 @@ pub(crate) struct Checkers {
     crowded: BTreeMap<usize, Duration>,
     /// When something was last said of a topic.
     touched: BTreeMap<Topic, Duration>,
+    /// Since when a listener has shown something of a server elsewhere that is older than what it had heard.
+    relapses: BTreeMap<(usize, usize, Topic), Duration>,
 }
 
 impl Checkers {
@@ -60,5 +62,6 @@ impl World<'_> {
         aggregate::judge(self);
         bounds::judge(self);
         intermediate::end(self);
+        false_word::judge(self);
     }
 }

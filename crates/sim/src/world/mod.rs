@@ -1,6 +1,7 @@
 //! The site in motion: takes events in their order and carries out what each leads to.
 
 mod group;
+mod links;
 mod listeners;
 mod node;
 mod phases;
@@ -25,10 +26,12 @@ use crate::schedule::Schedule;
 use crate::server::{Item, Publish, Server};
 use crate::shell::Shell;
 use crate::sight::Sight;
+use crate::wan::Wan;
 use phases::Phase;
 use presence::{Eid, Member, Outcome};
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How often the checkers look at everything.
@@ -58,6 +61,7 @@ pub(crate) struct World<'a> {
     saboteur: Saboteur,
     /// Machines whose corosync refuses or swallows messages.
     pub(crate) stormy: BTreeSet<u32>,
+    pub(crate) wan: Wan,
     /// Counts splits of the site.
     split: u64,
     /// Counts requests, reports, pids and message counts: none is used twice.
@@ -149,6 +153,25 @@ pub(crate) enum Event {
         number: u64,
         outcome: Outcome,
     },
+    /// A connection between sites is there, as one of its ends sees it.
+    LinkOpens {
+        line: usize,
+        number: u64,
+        end: usize,
+    },
+    /// What an end has sent has come through.
+    LinkArrives {
+        line: usize,
+        number: u64,
+        from: usize,
+        bytes: Rc<[u8]>,
+    },
+    /// An end hears that the other has closed.
+    LinkEnds {
+        line: usize,
+        number: u64,
+        end: usize,
+    },
     /// A helper leaves.
     HelperLeaves(Member),
     /// Something changes at some server.
@@ -207,6 +230,9 @@ impl World<'_> {
             Event::PublishSettled { node, life, slot, number, outcome } => {
                 self.settle_publish(node, life, slot, number, outcome);
             }
+            Event::LinkOpens { line, number, end } => self.open_end(line, number, end),
+            Event::LinkArrives { line, number, from, bytes } => self.arrive(line, number, from, bytes),
+            Event::LinkEnds { line, number, end } => self.hear_end(line, number, end),
             Event::HelperLeaves(member) => self.let_helper_leave(member),
             Event::Change => self.work(),
             Event::Flap { server, life, topic, left } => self.flap(server, life, topic, left),
@@ -218,6 +244,7 @@ impl World<'_> {
 
     fn tick(&mut self) {
         self.plan(TICK, Event::Tick);
+        self.tend_lines();
         self.look();
         self.judge();
         self.advance_phase();

@@ -41,10 +41,15 @@ impl World<'_> {
             let Some(input) = self.nodes[node].sip_inbox.pop_front() else { break };
             self.give(node, input);
         }
+        for _ in 0..self.options.batch {
+            let Some(input) = self.nodes[node].link_inbox.pop_front() else { break };
+            self.give(node, input);
+        }
         self.pass_time(node);
         self.carry_out(node);
         let shell = &self.nodes[node];
-        if !shell.group_inbox.is_empty() || !shell.sip_inbox.is_empty() {
+        let inboxes = [shell.sip_inbox.is_empty(), shell.link_inbox.is_empty()];
+        if !shell.group_inbox.is_empty() || inboxes.contains(&false) {
             self.plan_turn(node);
         }
         self.advance_way_out(node);
@@ -90,6 +95,7 @@ impl World<'_> {
             }
             let Some(output) = self.next_output(node) else {
                 self.send(node);
+                self.send_over_links(node);
                 return self.plan_wake(node);
             };
             self.judge_output(node, &output);
@@ -235,7 +241,8 @@ impl World<'_> {
         if !self.options.same_pid {
             self.nodes[node].member.pid = self.new_pid();
         }
-        self.nodes[node].start(self.now);
+        let site = self.wan.site_of_node(node);
+        self.nodes[node].start(self.now, site);
         self.saboteur.forget(node);
         let shell = &self.nodes[node];
         let (life, who) = (shell.life, shell.name.clone());
@@ -255,6 +262,7 @@ impl World<'_> {
             return;
         }
         let member = self.nodes[node].member;
+        self.hang_up(node);
         for slot in 0..self.nodes[node].links.len() {
             self.leave_untold(self.nodes[node].links[slot].server);
         }

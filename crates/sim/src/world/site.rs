@@ -16,6 +16,7 @@ use crate::schedule::Schedule;
 use crate::server::{Plain, Server, Side, Stock};
 use crate::shell::{Link, Shell};
 use crate::sight::Sight;
+use crate::wan::Wan;
 use presence::Member;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl<'a> World<'a> {
             servers.push(server(servers.len(), *flavour, &options, side));
         }
         let mut nodes = Vec::new();
+        let mut skews = BTreeMap::new();
         for (node, flavours) in options.nodes.iter().enumerate() {
             let first = servers.len();
             for (slot, flavour) in flavours.iter().enumerate() {
@@ -51,6 +53,7 @@ impl<'a> World<'a> {
                 servers.push(server(servers.len(), *flavour, &options, side));
             }
             let skew = random.time(Duration::ZERO..Duration::from_secs(10));
+            let skew = *skews.entry(options.wide.nodes.get(node).copied().unwrap_or(node)).or_insert(skew);
             let link = |server: usize| {
                 let configured = random.chance(options.configured_eids).then(|| server_eid(server));
                 Link::new(server, configured)
@@ -58,6 +61,7 @@ impl<'a> World<'a> {
             let served = (first..servers.len()).map(link).collect();
             nodes.push(Shell::new(node, members[stock + node], served, CLOCK + skew));
         }
+        let wan = Wan::new(&options.wide, &members, stock, options.nodes.len());
         let machines = nodeids.iter().copied().chain([STRANGERS]);
         let bus = Bus::new(options.pace.clone(), random.fork(), machines);
         Self {
@@ -78,6 +82,7 @@ impl<'a> World<'a> {
             phase: Phase::Unrest,
             saboteur: Saboteur::new(plant),
             stormy: BTreeSet::new(),
+            wan,
             split: 0,
             count: 0,
         }
@@ -86,6 +91,10 @@ impl<'a> World<'a> {
     /// Starts everything, and time.
     pub(super) fn begin(&mut self) {
         let spread = Duration::from_secs(if self.options.cold_start { 0 } else { 3 });
+        if self.wan.sites > 1 {
+            let islands = self.islands(&[]);
+            self.bus.divide(self.now, &islands);
+        }
         for nodeid in self.nodeids() {
             self.bus.disturb(nodeid, self.options.refusal, self.options.swallowing);
             let wait = self.random.time(Duration::ZERO..spread);
@@ -114,7 +123,8 @@ impl<'a> World<'a> {
 
     /// All machines in reach of each other, or these apart from the others.
     pub(super) fn islands(&self, apart: &[u32]) -> BTreeMap<u32, u32> {
-        self.nodeids().into_iter().map(|nodeid| (nodeid, u32::from(apart.contains(&nodeid)))).collect()
+        let island = |nodeid| 2 * self.wan.site_of_machine(nodeid) + u32::from(apart.contains(&nodeid));
+        self.nodeids().into_iter().map(|nodeid| (nodeid, island(nodeid))).collect()
     }
 
     /// Another server takes the machine of a stock server that is gone.

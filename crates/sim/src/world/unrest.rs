@@ -30,6 +30,12 @@ pub(crate) enum Cure {
     },
     Calm(u32),
     Path(usize),
+    /// What was wrong with a link.
+    Line {
+        line: usize,
+        fault: u64,
+    },
+    StartSite(usize),
 }
 
 const REFUSAL: f64 = 0.95;
@@ -100,11 +106,15 @@ impl World<'_> {
             FaultKind::PlainReloaded => self.reload_some(),
             FaultKind::PathCut | FaultKind::PathLossy | FaultKind::Rejections => self.spoil_path(kind),
             FaultKind::Stranger => self.let_stranger_in(),
+            FaultKind::LinkCut | FaultKind::LinkReset | FaultKind::LinkRebound | FaultKind::LinkSlow => {
+                self.spoil_line(kind)
+            }
+            FaultKind::SiteStopped => self.stop_site(),
         }
     }
 
     /// How long a fault lasts: a moment, less than anybody notices, or long enough for all to notice.
-    fn duration(&mut self) -> Duration {
+    pub(super) fn duration(&mut self) -> Duration {
         let in_unrest = [50, 500, 2500, 2500, 7000, 7000, 20_000, 40_000];
         let choice = if self.phase == Phase::Unrest { &in_unrest[..] } else { &in_unrest[..5] };
         let millis = self.random.pick(choice);
@@ -189,6 +199,10 @@ impl World<'_> {
     /// Splits the site's machines in two, at random.
     pub(super) fn divide(&mut self) {
         let mut nodeids = self.nodeids();
+        if self.wan.sites > 1 {
+            let site = self.random.number(0..self.wan.sites);
+            nodeids.retain(|nodeid| usize::try_from(self.wan.site_of_machine(*nodeid)) == Ok(site));
+        }
         self.random.shuffle(&mut nodeids);
         let apart = self.random.number(1..nodeids.len());
         self.split += 1;
@@ -208,7 +222,7 @@ impl World<'_> {
         true
     }
 
-    fn kill_node(&mut self, orderly: bool) -> bool {
+    pub(super) fn kill_node(&mut self, orderly: bool) -> bool {
         let Some(node) = self.some_node() else { return false };
         if orderly {
             self.begin_way_out(node);
@@ -329,6 +343,12 @@ impl World<'_> {
             }
             Cure::Calm(nodeid) => self.calm(nodeid),
             Cure::Path(server) => self.restore_path(server),
+            Cure::Line { line, fault } => {
+                if self.wan.lines[line].fault == fault {
+                    self.restore_line(line);
+                }
+            }
+            Cure::StartSite(site) => self.start_site(site),
         }
     }
 
@@ -351,6 +371,7 @@ impl World<'_> {
             self.start_corosync(nodeid);
         }
         self.stormy.clear();
+        self.restore_lines();
         self.unite();
         self.bus.settle(self.now);
         for server in 0..self.servers.len() {
@@ -391,7 +412,7 @@ impl World<'_> {
         }
     }
 
-    fn start_any(&mut self, server: usize) {
+    pub(super) fn start_any(&mut self, server: usize) {
         match self.servers[server].side {
             Side::Stock(_) => self.start_stock(server),
             Side::Plain(_) => self.start_plain(server),
@@ -411,7 +432,7 @@ impl World<'_> {
         }
     }
 
-    fn start_corosync(&mut self, nodeid: u32) {
+    pub(super) fn start_corosync(&mut self, nodeid: u32) {
         if !self.bus.is_running(nodeid) {
             self.bus.start(nodeid);
             // It may stand alone for a moment, and its processes with it.
