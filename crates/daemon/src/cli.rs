@@ -1,13 +1,16 @@
 //! The command line.
 
-use crate::Program;
 use crate::config::{self, Problems};
+use crate::{Extra, Program, Verb};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// The argument of what else can be done.
+const FILE: &str = "FILE";
 
 /// What the program was asked to do.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub(crate) enum Command {
     Run { config: PathBuf },
     /// Say whether this configuration is right.
     Check { file: PathBuf },
+    /// Do something else with this file.
+    Extra { verb: Verb, file: PathBuf },
 }
 
 #[derive(Parser, Debug)]
@@ -41,6 +46,9 @@ enum Action {
 pub(crate) fn parse<C>(program: &Program<C>) -> Command {
     let mut command = command(program);
     let matches = command.get_matches_mut();
+    if let Some((verb, file)) = extra(program.extras, &matches) {
+        return Command::Extra { verb, file };
+    }
     match Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()) {
         Arguments { action: Some(Action::Check { file }), .. } => Command::Check { file },
         Arguments { config: Some(config), .. } => Command::Run { config },
@@ -53,7 +61,41 @@ pub(crate) fn parse<C>(program: &Program<C>) -> Command {
 fn command<C>(program: &Program<C>) -> clap::Command {
     let see =
         format!("{}\n\nEnvironment variables override the file; see {}.", program.about, program.example);
-    Arguments::command().name(program.name).version(program.version).about(program.about).long_about(see)
+    let command = Arguments::command().name(program.name).version(program.version);
+    command.about(program.about).long_about(see).subcommands(program.extras.iter().map(extra_command))
+}
+
+fn extra_command(extra: &Extra) -> clap::Command {
+    let file = || Arg::new(FILE).required(true).value_parser(value_parser!(PathBuf)).help("The file");
+    let verb = |verb: &Verb| clap::Command::new(verb.name).about(verb.about).arg(file());
+    clap::Command::new(extra.name)
+        .about(extra.about)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(extra.verbs.iter().map(verb))
+}
+
+/// What else is asked for, if it is.
+fn extra(extras: &[Extra], matches: &ArgMatches) -> Option<(Verb, PathBuf)> {
+    let (name, matches) = matches.subcommand()?;
+    let extra = extras.iter().find(|extra| extra.name == name)?;
+    let (name, matches) = matches.subcommand()?;
+    let verb = extra.verbs.iter().find(|verb| verb.name == name)?;
+    Some((*verb, matches.get_one::<PathBuf>(FILE)?.clone()))
+}
+
+/// Does something else, and says what came of it.
+pub(crate) fn run_verb(verb: &Verb, file: &Path) -> ExitCode {
+    match (verb.run)(file) {
+        Ok(text) => {
+            say(io::stdout(), format_args!("{text}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(io::stderr(), format_args!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Says on stdout that a configuration is right, or on stderr what is wrong with it.
@@ -95,7 +137,24 @@ mod tests {
         crates: &[],
         read: |_| Some("nothing"),
         log: |_| Log { level: Level::INFO, format: Format::Text },
+        extras: &[Extra {
+            name: "thing",
+            about: "Things.",
+            verbs: &[Verb { name: "show", about: "Shows one.", run: |file| Ok(file.display().to_string()) }],
+        }],
     };
+
+    #[test]
+    fn what_a_program_does_besides_takes_a_verb_and_a_file() {
+        let matches = |arguments: &[&str]| command(&PROGRAM).try_get_matches_from(arguments);
+        let found = matches(&["asterism-test", "thing", "show", "a.txt"]).unwrap();
+        let (verb, file) = extra(PROGRAM.extras, &found).unwrap();
+        assert_eq!((verb.run)(&file).unwrap(), "a.txt");
+        assert!(extra(PROGRAM.extras, &matches(&["asterism-test", "check", "b"]).unwrap()).is_none());
+        let kind = |arguments: &[&str]| matches(arguments).unwrap_err().kind();
+        assert_eq!(kind(&["asterism-test", "thing", "show"]), ErrorKind::MissingRequiredArgument);
+        assert_eq!(kind(&["asterism-test", "thing", "eat", "a"]), ErrorKind::InvalidSubcommand);
+    }
 
     #[test]
     fn the_arguments_are_consistent() {

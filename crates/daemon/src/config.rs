@@ -53,7 +53,7 @@ pub fn load<C>(program: &Program<C>, path: &Path) -> Result<Loaded<C>, Problems>
     })?;
     let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let parsed = parse(&file, &text, &environment, program.read)?;
-    let mut warnings = Vec::new();
+    let mut warnings = parsed.warnings;
     if parsed.secret_in_file && mode & 0o044 != 0 {
         warnings.push(format!(
             "{file}: holds a secret that other users can read (mode {mode:04o}); run chmod 600 {file}"
@@ -67,6 +67,8 @@ pub fn load<C>(program: &Program<C>, path: &Path) -> Result<Loaded<C>, Problems>
 pub struct Parsed<C> {
     /// The configuration.
     pub config: C,
+    /// Whole sentences for an operator.
+    pub warnings: Vec<String>,
     /// A password or token stands in the text itself.
     pub secret_in_file: bool,
 }
@@ -84,9 +86,12 @@ pub fn parse<C>(
     let document = source::document(file, text)?;
     let mut source = Source::new(text, &document, environment);
     let config = read(&mut source);
-    let (problems, secret_in_file) = source.finish();
+    let (problems, warnings, secret_in_file) = source.finish();
     match config {
-        Some(config) if problems.is_empty() => Ok(Parsed { config, secret_in_file }),
+        Some(config) if problems.is_empty() => {
+            let warnings = warnings.into_iter().map(|warning| Problems::new(file, [warning]).to_string());
+            Ok(Parsed { config, warnings: warnings.collect(), secret_in_file })
+        }
         Some(_) | None => Err(Problems::new(file, problems)),
     }
 }

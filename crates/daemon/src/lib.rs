@@ -13,6 +13,7 @@ use cli::Command;
 use config::{Loaded, Source};
 use logging::Log;
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// A program that runs until it is told to stop.
@@ -32,6 +33,30 @@ pub struct Program<C> {
     pub read: fn(&mut Source<'_>) -> Option<C>,
     /// What its configuration says of the log.
     pub log: fn(&C) -> Log,
+    /// What else it can do.
+    pub extras: &'static [Extra],
+}
+
+/// Something that a program does besides, with a file: `NAME VERB FILE`.
+#[derive(Clone, Copy, Debug)]
+pub struct Extra {
+    /// As it is called on a command line.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// What can be done.
+    pub verbs: &'static [Verb],
+}
+
+/// One of the things that can be done with a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Verb {
+    /// As it is called on a command line.
+    pub name: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    /// Does it. Text for stdout, or what is wrong.
+    pub run: fn(&Path) -> anyhow::Result<String>,
 }
 
 /// Does what the command line says: runs the program, or checks its configuration. Display of a configuration is one
@@ -43,6 +68,7 @@ pub fn main<C: fmt::Display>(
 ) -> ExitCode {
     match cli::parse(program) {
         Command::Check { file } => cli::check(program, &file),
+        Command::Extra { verb, file } => cli::run_verb(&verb, &file),
         Command::Run { config } => match config::load(program, &config) {
             Ok(loaded) => run(program, loaded, serve),
             Err(problems) => cli::complain(&problems),

@@ -33,6 +33,7 @@ const PROGRAM: Program<Config> = Program {
     crates: &["asterism_exporter", "daemon", "presence", "asterisk", "corosync_rs"],
     read: config::read,
     log: |config| config.log,
+    extras: &[],
 };
 
 fn main() -> ExitCode {

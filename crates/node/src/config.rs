@@ -4,6 +4,7 @@
 mod contradictions;
 mod schema;
 mod sections;
+mod sites;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -14,6 +15,7 @@ use daemon::logging::Log;
 use presence::{Eid, Pattern};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What the node is to do.
@@ -31,6 +33,39 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// The servers to serve; names, addresses and EIDs are unique.
     pub(crate) servers: Vec<Server>,
+    /// Where the node is, if it is linked with others.
+    pub(crate) site: Option<Site>,
+    /// The nodes of other sites; names, keys and addresses are unique.
+    pub(crate) links: Vec<Link>,
+}
+
+/// The node's site, and how it meets nodes of others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Site {
+    pub(crate) name: String,
+    /// The file with the node's private key.
+    pub(crate) key: PathBuf,
+    /// Where it listens for QUIC.
+    pub(crate) listen: SocketAddr,
+    /// Where it listens for TLS on TCP.
+    pub(crate) listen_tcp: Option<SocketAddr>,
+    /// How often it asks whether a peer is there.
+    pub(crate) keepalive: Duration,
+    /// A peer from which nothing came for so long is gone; at least three times as long.
+    pub(crate) hold: Duration,
+}
+
+/// A link with a node of another site.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Link {
+    pub(crate) name: String,
+    /// The fingerprints of its key; two while one takes the other's place.
+    pub(crate) keys: Vec<link::Fingerprint>,
+    /// Where it is; else it dials us.
+    pub(crate) dial: Option<link::Address>,
+    pub(crate) transport: link::Transport,
+    /// What it is told and may say.
+    pub(crate) filters: presence::link::PeerConfig,
 }
 
 /// The corosync group.
@@ -77,6 +112,9 @@ impl Config {
         presence::Config {
             servers: self.servers.iter().map(|server| presence::ServerConfig { eid: server.eid }).collect(),
             ephemeral: self.ephemeral.clone(),
+            site: self.site.as_ref().map_or("", |site| &site.name).into(),
+            peers: self.links.iter().map(|link| link.filters.clone()).collect(),
+            hold: self.site.as_ref().map_or(presence::HOLD, |site| site.hold),
             ..presence::Config::new(self.eid, &address.to_string(), started)
         }
     }
@@ -88,9 +126,12 @@ impl fmt::Display for Config {
         let plural = if self.servers.len() == 1 { "" } else { "s" };
         write!(f, "{} server{plural}, ", self.servers.len())?;
         match &self.cluster {
-            Some(cluster) => write!(f, "group {:?}", cluster.group),
-            None => f.write_str("no group"),
+            Some(cluster) => write!(f, "group {:?}", cluster.group)?,
+            None => f.write_str("no group")?,
         }
+        let Some(site) = &self.site else { return Ok(()) };
+        let plural = if self.links.len() == 1 { "" } else { "s" };
+        write!(f, ", site {:?}, {} link{plural}", site.name, self.links.len())
     }
 }
 

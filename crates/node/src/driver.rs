@@ -1,11 +1,12 @@
 //! The loop that moves bytes and time: it gives the core what happened, and carries out what the core wants.
 //!
-//! Each turn: 1 effects of the core, 2 datagrams to servers, 3 wait until any source has something, 4 serve every
-//! source (the group, the servers, questions), each at most [`BUDGET`] times so that none starves another, 5 the clock.
+//! Each turn: 1 effects of the core, 2 frames to peers and datagrams to servers, 3 wait until any source has something, 4 serve every
+//! source (the group, the links, the servers, questions), each at most [`BUDGET`] times so that none starves another, 5 the clock.
 
 use crate::config::Config;
 use crate::group::{Group, GroupEvent};
 use crate::http::Query;
+use crate::links::Links;
 use crate::metrics::{GROUP_QUEUE_FULL, Metrics, Path};
 use crate::notes::Names;
 use crate::sip::Sip;
@@ -35,6 +36,7 @@ pub(crate) struct Driver {
     /// Why the node is not in the group, as the log says already.
     down_because: Option<String>,
     sip: Sip,
+    links: Option<Links>,
     names: Names,
     metrics: Metrics,
     trail: Trail,
@@ -62,7 +64,10 @@ impl Driver {
     pub(crate) fn new(config: &Config, socket: UdpSocket) -> anyhow::Result<Self> {
         // A clock before 1970 only spoils the stamps.
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let names = Names::new(config.servers.iter().map(|server| server.name.clone()), []);
+        let names = Names::new(
+            config.servers.iter().map(|server| server.name.clone()),
+            config.links.iter().map(|link| link.name.clone()),
+        );
         Ok(Self {
             start: Instant::now(),
             node: Node::new(config.core(epoch)),
@@ -70,6 +75,7 @@ impl Driver {
             group_name: config.cluster.as_ref().map(|cluster| cluster.group.clone()),
             down_because: None,
             sip: Sip::new(config, socket),
+            links: Links::start(config)?,
             metrics: Metrics::new(&names),
             trail: Trail::new(config.servers.len(), epoch),
             names,
@@ -83,6 +89,9 @@ impl Driver {
     pub(crate) async fn run(mut self, mut queries: mpsc::Receiver<Query>) {
         while self.way_out != WayOut::Over {
             self.carry_out();
+            if let Some(links) = &mut self.links {
+                links.flush(&mut self.node);
+            }
             self.sip.flush().await;
             self.advance_way_out();
             let wake_at = self.start + self.wake_at();
@@ -91,13 +100,18 @@ impl Driver {
                 _ = self.terminate.recv() => self.begin_way_out("SIGTERM"),
                 _ = self.interrupt.recv() => self.begin_way_out("SIGINT"),
                 Some(event) = next(&mut self.group) => self.hear_group_event(event),
+                Some(event) = next_of_links(&mut self.links) => self.hear_link(event),
                 Some(query) = queries.recv() => self.answer(query),
                 () = self.sip.readable() => {}
                 () = tokio::time::sleep_until(wake_at.into()) => {}
             }
             self.hear_group();
+            self.hear_links();
             self.hear_servers();
             self.pass_time();
+        }
+        if let Some(links) = self.links {
+            links.stop(LEAVING_MAX).await;
         }
         if let Some(group) = self.group {
             group.leave(LEAVING_MAX).await;
@@ -173,6 +187,21 @@ impl Driver {
         }
     }
 
+    fn hear_links(&mut self) {
+        for _ in 0..BUDGET {
+            let Some(event) = self.links.as_mut().and_then(Links::try_next) else { break };
+            self.hear_link(event);
+        }
+    }
+
+    fn hear_link(&mut self, event: link::Event) {
+        let now = self.now();
+        let input = self.links.as_mut().and_then(|links| links.hear(event, &self.metrics));
+        if let Some(input) = input {
+            self.node.handle(now, input);
+        }
+    }
+
     fn hear_servers(&mut self) {
         for _ in 0..BUDGET {
             let now = self.now();
@@ -227,6 +256,7 @@ impl Driver {
             Query::States(reply) => reply.send(view::states(&self.node)).is_ok(),
             Query::Device(device, reply) => reply.send(view::device(&self.node, &device)).is_ok(),
             Query::Stamps(device, reply) => reply.send(self.trail.stamps(self.now(), &device)).is_ok(),
+            Query::Links(reply) => reply.send(view::links(&self.node, self.links.as_ref())).is_ok(),
             Query::Ping(reply) => {
                 self.node.handle(self.now(), Input::Ping);
                 reply.send(()).is_ok()
@@ -239,6 +269,9 @@ impl Driver {
             self.metrics.group_totals(group.aggregates_total(), group.throttled_total(), group.lost_total());
         }
         self.metrics.sip_totals(self.sip.agent.counters());
+        if let Some(links) = &self.links {
+            self.metrics.link_totals(&links.totals(&self.node));
+        }
         self.metrics.snapshot(&self.node, &self.names);
         self.metrics.encode()
     }
@@ -309,6 +342,14 @@ impl Driver {
             }
             WayOut::Staying | WayOut::Telling { .. } | WayOut::Unpublishing { .. } | WayOut::Over => {}
         }
+    }
+}
+
+/// The links' next event; never, when there are none.
+async fn next_of_links(links: &mut Option<Links>) -> Option<link::Event> {
+    match links {
+        Some(links) => links.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the node shows over HTTP: liveness, readiness, metrics, members and states.
 
 use crate::trail::Stamp;
-use crate::view::{DeviceView, Members, Readiness, Stamps, States};
+use crate::view::{DeviceView, Links, Members, Readiness, Stamps, States};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +26,8 @@ pub(crate) enum Query {
     Device(String, oneshot::Sender<Option<DeviceView>>),
     /// The hops of one canary.
     Stamps(String, oneshot::Sender<Vec<Stamp>>),
+    /// How are the links, and who is in reach?
+    Links(oneshot::Sender<Links>),
     /// Send a ping to the group.
     Ping(oneshot::Sender<()>),
 }
@@ -40,6 +42,7 @@ pub(crate) async fn serve(listener: TcpListener, token: Option<Secret>, queries:
         .route("/v1/states", get(states))
         .route("/v1/states/{*device}", get(device))
         .route("/v1/stamps/{*device}", get(stamps))
+        .route("/v1/links", get(links))
         .route("/v1/ping", post(ping));
     let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
     http::serve(listener, open.merge(http::guard(guarded, token)).with_state(queries)).await;
@@ -78,6 +81,10 @@ async fn stamps(
 ) -> Result<Json<Stamps>, StatusCode> {
     let stamps = ask(&queries, |reply| Query::Stamps(device.clone(), reply)).await?;
     Ok(Json(Stamps { device, stamps }))
+}
+
+async fn links(State(queries): State<Queries>) -> Result<Json<Links>, StatusCode> {
+    ask(&queries, Query::Links).await.map(Json)
 }
 
 async fn ping(State(queries): State<Queries>) -> Result<StatusCode, StatusCode> {

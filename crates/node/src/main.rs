@@ -5,6 +5,8 @@ mod config;
 mod driver;
 mod group;
 mod http;
+mod keys;
+mod links;
 mod metrics;
 mod notes;
 mod sip;
@@ -23,9 +25,10 @@ const PROGRAM: Program<Config> = Program {
     version: env!("CARGO_PKG_VERSION"),
     about: "Carries device states and message waiting between Asterisk servers.",
     example: "node.example.toml",
-    crates: &["asterism_node", "daemon", "presence", "wire", "asterisk", "corosync_rs"],
+    crates: &["asterism_node", "daemon", "presence", "wire", "asterisk", "corosync_rs", "link"],
     read: config::read,
     log: |config| config.log,
+    extras: &[keys::EXTRA],
 };
 
 fn main() -> ExitCode {

@@ -1,6 +1,9 @@
 //! What the node counts, as OpenMetrics. METRICS.md describes every metric; a test keeps both the same.
 
+mod links;
 mod sip;
+
+pub(crate) use links::LinkTotals;
 
 use crate::notes::Names;
 use daemon::metrics::add;
@@ -103,6 +106,7 @@ pub(crate) struct Metrics {
     server_up: Family<ServerLabels, Gauge>,
     malformed: Family<ReasonLabels, Counter>,
     sip: sip::SipMetrics,
+    links: links::LinkMetrics,
     states: Family<StateLabels, Gauge>,
     queue_depth: Family<QueueLabels, Gauge>,
     group_members: Gauge,
@@ -158,6 +162,7 @@ impl Metrics {
                 "Messages of the group that were dropped because of their bytes, by what is wrong with them",
             ),
             sip: sip::SipMetrics::new(r),
+            links: links::LinkMetrics::new(r),
             server_up: add(r, "server_up", "Whether a server of this node answers (1) or not (0)"),
             states: add(r, "states", "States that are known, by the EID of their server and by kind"),
             queue_depth: add(r, "queue_depth", "Events that wait to go out or to be confirmed, by queue"),
@@ -280,6 +285,16 @@ impl Metrics {
         self.sip.take_over(counters);
     }
 
+    /// Takes over what the links count.
+    pub(crate) fn link_totals(&self, totals: &LinkTotals) {
+        self.links.take_over(totals);
+    }
+
+    /// A state came over a link, so late.
+    pub(crate) fn link_lag(&self, link: &str, late: Duration) {
+        self.links.lag(link, late);
+    }
+
     /// Takes over what can be read from the core at this moment.
     pub(crate) fn snapshot(&self, node: &Node, names: &Names) {
         self.group_members.set(node.membership().members().count() as i64);
@@ -295,6 +310,7 @@ impl Metrics {
         }
         let servers = names.all().map(|(id, name)| (name, node.server_queue(id), node.server_status(id).1));
         self.depths(node.group_queue(), servers);
+        self.links.barred(node, names.links());
     }
 
     fn states_of(&self, eid: &str, devices: usize, mailboxes: usize) {
@@ -358,6 +374,30 @@ mod tests {
         counters.drops.insert(asterisk::DropKind::Body, 1);
         counters.publishes_failed.insert(asterisk::Failure::Timeout, 1);
         metrics.sip_totals(&counters);
+        let status = link::LinkStatus {
+            up: false,
+            transport: link::Transport::Udp,
+            remote: None,
+            rtt: Some(Duration::ZERO),
+            clock_offset_us: Some(0),
+            sent_bytes: 0,
+            received_bytes: 0,
+            sent_frames: 0,
+            received_frames: 0,
+            skipped_frames: 0,
+            queued_frames: 0,
+            connects_total: 0,
+            lost_packets: 0,
+        };
+        metrics.link_totals(&LinkTotals {
+            refused: vec![("unknown_key", 0)],
+            links: vec![("west".to_owned(), 0, status)],
+        });
+        metrics.link_lag("west", Duration::ZERO);
+        let peers = vec![presence::link::PeerConfig::default()];
+        let config = presence::Config::new(presence::Eid([2, 0, 0, 0, 0, 1]), "192.0.2.1", Duration::ZERO);
+        let node = Node::new(presence::Config { peers, ..config });
+        metrics.links.barred(&node, [(presence::link::PeerId(0), "west")].into_iter());
         metrics
     }
 }

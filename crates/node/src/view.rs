@@ -88,6 +88,61 @@ pub(crate) struct Stamps {
     pub(crate) stamps: Vec<Stamp>,
 }
 
+/// `GET /v1/links`.
+#[derive(Serialize)]
+pub(crate) struct Links {
+    links: Vec<LinkView>,
+    /// The nodes in reach, this one first.
+    nodes: Vec<NodeView>,
+}
+
+#[derive(Serialize)]
+struct LinkView {
+    link: String,
+    up: bool,
+    /// Where the peer is, while it is up.
+    remote: Option<String>,
+    /// `udp` (QUIC) or `tcp` (TLS).
+    transport: &'static str,
+    /// The way there and back, in microseconds.
+    rtt_us: Option<u64>,
+    /// How far the peer's clock is ahead, in microseconds.
+    clock_offset_us: Option<i64>,
+    /// States that wait to be told.
+    queue: usize,
+}
+
+#[derive(Serialize)]
+struct NodeView {
+    node: String,
+    site: String,
+    /// The nodes that it is linked with, or in one group.
+    neighbours: Vec<String>,
+    /// The servers that it vouches for.
+    servers: Vec<String>,
+}
+
+pub(crate) fn links(node: &Node, links: Option<&crate::links::Links>) -> Links {
+    let views =
+        links.into_iter().flat_map(crate::links::Links::status).map(|(peer, name, status)| LinkView {
+            link: name.to_owned(),
+            up: status.up,
+            remote: status.remote.map(|remote| remote.to_string()),
+            transport: status.transport.as_str(),
+            rtt_us: status.rtt.and_then(|rtt| u64::try_from(rtt.as_micros()).ok()),
+            clock_offset_us: status.clock_offset_us,
+            queue: node.link_queue(peer),
+        });
+    let texts = |eids: &[presence::Eid]| eids.iter().map(ToString::to_string).collect();
+    let nodes = node.roster().map(|it| NodeView {
+        node: it.node.to_string(),
+        site: it.site.to_string(),
+        neighbours: texts(&it.neighbours),
+        servers: texts(&it.servers),
+    });
+    Links { links: views.collect(), nodes: nodes.collect() }
+}
+
 pub(crate) fn readiness(node: &Node, now: Duration, clustered: bool) -> Readiness {
     let in_group = node.membership().me().is_some();
     let synced = node.synced();

@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 fn a_right_file_is_said_to_be_right() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("node.example.toml");
     let output = node(&["check".as_ref(), &example]);
-    let expected = format!("{}: ok: 1 server, group \"asterisk\"\n", example.display());
+    let expected =
+        format!("{}: ok: 1 server, group \"asterisk\", site \"east\", 1 link\n", example.display());
     assert_eq!(said(&output), (Some(0), expected, String::new()));
 }
 

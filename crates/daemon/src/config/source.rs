@@ -23,6 +23,7 @@ pub struct Source<'a> {
     document: &'a DeTable<'a>,
     environment: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
     secret_in_file: bool,
 }
 
@@ -59,12 +60,24 @@ impl<'a> Source<'a> {
         document: &'a DeTable<'a>,
         environment: &'a dyn Fn(&str) -> Option<String>,
     ) -> Self {
-        Self { text, document, environment, problems: Vec::new(), secret_in_file: false }
+        Self {
+            text,
+            document,
+            environment,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            secret_in_file: false,
+        }
     }
 
-    /// What was wrong, and whether a secret stands in the file.
-    pub(super) fn finish(self) -> (Vec<Problem>, bool) {
-        (self.problems, self.secret_in_file)
+    /// What was wrong, what was not good, and whether a secret stands in the file.
+    pub(super) fn finish(self) -> (Vec<Problem>, Vec<Problem>, bool) {
+        (self.problems, self.warnings, self.secret_in_file)
+    }
+
+    /// Notes what an operator may not have meant; it is a configuration all the same.
+    pub fn warn(&mut self, warning: Problem) {
+        self.warnings.push(warning);
     }
 
     /// Notes what is wrong; then there will be no configuration.

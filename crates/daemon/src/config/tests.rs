@@ -13,6 +13,7 @@ const PROGRAM: Program<String> = Program {
     crates: &[],
     read,
     log: |_| Log { level: Level::INFO, format: Format::Text },
+    extras: &[],
 };
 
 #[test]

@@ -1,6 +1,7 @@
 //! Reads each table of the file into a draft, whose missing parts have been reported.
 
 use super::schema;
+use super::sites::{self, ChannelDraft, LinkDraft, SiteDraft};
 use super::{Cluster, Config, Credentials, Server, Sip, values};
 use daemon::config::{Found, Origin, Source, Table};
 use daemon::http::Http;
@@ -17,6 +18,9 @@ pub(super) struct Draft {
     http: Option<Http>,
     log: Option<Log>,
     pub(super) servers: Vec<ServerDraft>,
+    pub(super) site: Option<SiteDraft>,
+    pub(super) channels: Vec<ChannelDraft>,
+    pub(super) links: Vec<LinkDraft>,
 }
 
 pub(super) struct ClusterDraft {
@@ -51,7 +55,13 @@ pub(super) fn read(source: &mut Source<'_>) -> Draft {
     let log = Log::read(source, &root);
     let tables = source.tables(&root, "server", schema::SERVER);
     let servers = tables.iter().map(|table| server(source, table)).collect();
-    Draft { eid, cluster, sip, ephemeral, http, log, servers }
+    let table = source.table(&root, "site", schema::SITE);
+    let site = table.is_written().then(|| sites::site(source, &table));
+    let tables = source.tables(&root, "channel", schema::CHANNEL);
+    let channels = tables.iter().map(|table| sites::channel(source, table)).collect();
+    let tables = source.tables(&root, "link", schema::LINK);
+    let links = tables.iter().map(|table| sites::link(source, table)).collect();
+    Draft { eid, cluster, sip, ephemeral, http, log, servers, site, channels, links }
 }
 
 fn cluster(source: &mut Source<'_>, table: &Table<'_>) -> ClusterDraft {
@@ -161,6 +171,11 @@ impl Draft {
             http: self.http?,
             log: self.log?,
             servers: servers.collect::<Option<_>>()?,
+            site: match self.site {
+                Some(draft) => Some(draft.finish()?),
+                None => None,
+            },
+            links: self.links.into_iter().map(|draft| draft.finish(&self.channels)).collect::<Option<_>>()?,
         })
     }
 }

@@ -22,7 +22,7 @@ address = "192.0.2.13"
 #[test]
 fn the_example_is_right_and_means_what_it_says() {
     let config = good(EXAMPLE, &[]);
-    assert_eq!(config.to_string(), r#"1 server, group "asterisk""#);
+    assert_eq!(config.to_string(), r#"1 server, group "asterisk", site "east", 1 link"#);
     assert_eq!(config.sip.listen, "0.0.0.0:5060".parse().unwrap());
     assert_eq!(config.sip.address, "192.0.2.21:5060".parse().unwrap());
     assert_eq!(config.http, Http { listen: "127.0.0.1:9710".parse().unwrap(), token: None });
@@ -54,6 +54,9 @@ fn the_example_shows_every_field_and_names_every_variable() {
         ("[http]", Http::FIELDS),
         ("[log]", Log::FIELDS),
         ("[[server]]", schema::SERVER),
+        ("[site]", schema::SITE),
+        ("[[channel]]", schema::CHANNEL),
+        ("[[link]]", schema::LINK),
     ];
     for (table, fields) in tables {
         let (_, rest) = EXAMPLE.split_once(&format!("\n{table}\n")).unwrap();
@@ -63,8 +66,16 @@ fn the_example_shows_every_field_and_names_every_variable() {
             assert!(shown.lines().any(is_shown), "{table} {field}");
         }
     }
-    let variables =
-        [schema::EID, schema::SIP_LISTEN, schema::HTTP_LISTEN, Http::TOKEN, Log::LEVEL, Log::FORMAT];
+    let variables = [
+        schema::EID,
+        schema::SIP_LISTEN,
+        schema::HTTP_LISTEN,
+        schema::SITE_KEY,
+        schema::SITE_LISTEN,
+        Http::TOKEN,
+        Log::LEVEL,
+        Log::FORMAT,
+    ];
     for name in variables.iter().filter_map(|field| field.variable).chain([schema::PUBLISH_SECRET]) {
         assert!(EXAMPLE.contains(name), "{name}");
     }
@@ -133,6 +144,105 @@ fn a_node_without_a_cluster_serves_its_servers_alone() {
     assert_eq!(config.to_string(), "1 server, no group");
     assert_eq!(&*config.core(Duration::ZERO).address, "192.0.2.21");
     assert_eq!(config.servers[0].address, "192.0.2.1:5060".parse().unwrap());
+}
+
+/// A site with one link, to append to [`GOOD`].
+const LINKED: &str = r#"[site]
+name = "east"
+key = "link.key"
+[[link]]
+name = "west"
+keys = ["SHA256:JEj35IEopdl2xFPDjGyXUW2Y2yAkMpfPG6YaWfACHOA"]
+dial = "west.example.net:4521"
+eids = ["02:00:00:00:02:01"]
+"#;
+
+#[test]
+fn a_link_lets_through_what_its_channels_say() {
+    let channels = "send = [\"boxes\"]\ntake = [\"phones\", \"boxes\"]\n[[channel]]\nname = \"phones\"\ndevices = [\"PJSIP/*\"]\n\
+                    [[channel]]\nname = \"boxes\"\nmailboxes = [\"*@default\"]\n";
+    let config = good(&format!("{GOOD}{LINKED}{channels}"), &[]);
+    let core = config.core(Duration::ZERO);
+    assert_eq!((&*core.site, core.hold), ("east", Duration::from_secs(15)));
+    let counts = |filter: &presence::link::Filter| filter.channels.as_ref().map(Vec::len);
+    assert_eq!((counts(&core.peers[0].tell), counts(&core.peers[0].take)), (Some(1), Some(2)));
+    assert_eq!(core.peers[0].take.eids, Some([Eid([2, 0, 0, 0, 2, 1])].into()));
+    let plain = good(&format!("{GOOD}{LINKED}"), &[]).core(Duration::ZERO);
+    assert_eq!((counts(&plain.peers[0].tell), counts(&plain.peers[0].take)), (None, None));
+}
+
+#[test]
+fn a_node_may_only_stand_between_two_others() {
+    let text = "eid = '2:0:0:0:0:1'\nsip.listen = '192.0.2.21:5060'\n";
+    let second = LINKED.split_once("[[link]]").unwrap().1;
+    let second = second.replace("west", "north").replace("JEj35", "JEj36");
+    let config = good(&format!("{text}{LINKED}[[link]]{second}"), &[]);
+    assert_eq!(config.to_string(), r#"0 servers, no group, site "east", 2 links"#);
+}
+
+#[test]
+fn what_is_wrong_with_links_is_named() {
+    for (change, expected) in [
+        (("name = \"east\"", ""), "[site]: name is missing; write name = \"east\""),
+        (
+            ("key = \"link.key\"", "key = \"k\"\nkeepalive = 6"),
+            "[site]: hold is less than 3 times keepalive (6 s): one lost question would be the end of a link; write hold = 18 or more",
+        ),
+        (
+            ("key = \"link.key\"", "key = \"k\"\nkeepalive = 0"),
+            "[site]: keepalive 0 is out of range; write 0.1 to 60 seconds",
+        ),
+        (
+            ("JEj35", "JEj"),
+            "[[link]] \"west\": keys \"SHA256:JEjIEopdl2xFPDjGyXUW2Y2yAkMpfPG6YaWfACHOA\" is no fingerprint; write what `asterism-node key show FILE` says at the peer, SHA256: and 43 characters",
+        ),
+        (
+            ("keys = [\"SHA256:JEj35IEopdl2xFPDjGyXUW2Y2yAkMpfPG6YaWfACHOA\"]", ""),
+            "[[link]] \"west\": keys needs one key, or two while one takes the other's place; write what `asterism-node key show FILE` says at the peer",
+        ),
+        (
+            ("west.example.net:4521", "0.0.0.0:4521"),
+            "[[link]] \"west\": dial \"0.0.0.0:4521\" is where this node listens itself; write the peer's",
+        ),
+        (
+            ("west.example.net:4521", "west.example.net"),
+            "[[link]] \"west\": dial \"west.example.net\" is no host:port; write for example \"west.example.net:4521\"",
+        ),
+        (
+            ("dial = \"west.example.net:4521\"", "transport = \"tcp\""),
+            "[[link]] \"west\": transport is tcp, but there is neither dial here nor listen_tcp in [site]; write one of them",
+        ),
+        (
+            ("eids = [", "send = [\"phones\"]\neids = ["),
+            "[[link]] \"west\": send \"phones\" is no [[channel]]; write one of that name, or one of those that there are ()",
+        ),
+    ] {
+        let text = format!("{GOOD}{}", LINKED.replacen(change.0, change.1, 1));
+        let said = problems(&text, &[]);
+        assert!(said.len() == 1 && said[0].ends_with(expected), "{change:?}: {said:#?}");
+    }
+}
+
+#[test]
+fn a_peer_stands_once_and_one_that_may_say_anything_is_warned_of() {
+    let second = LINKED.split_once("[[link]]").unwrap().1.replace("\"west\"", "\"again\"");
+    let said = problems(&format!("{GOOD}{LINKED}[[link]]{second}"), &[]);
+    assert_eq!(said.len(), 2, "{said:#?}");
+    assert!(said.iter().all(|problem| problem.contains("a peer stands once")), "{said:#?}");
+    let open = LINKED.replace("eids = [\"02:00:00:00:02:01\"]\n", "");
+    let text = format!("{GOOD}{open}");
+    let parsed = daemon::config::parse("node.toml", &text, &|_| None, super::read).unwrap();
+    assert_eq!(parsed.warnings.len(), 1);
+    assert!(parsed.warnings[0].contains("may speak for any server"), "{:?}", parsed.warnings);
+}
+
+#[test]
+fn links_and_a_site_belong_together() {
+    let (site, link) = LINKED.split_once("[[link]]").unwrap();
+    let only_link = problems(&format!("{GOOD}[[link]]{link}"), &[]);
+    assert!(only_link.len() == 1 && only_link[0].contains("needs a [site]"), "{only_link:?}");
+    let only_site = problems(&format!("{GOOD}{site}"), &[]);
+    assert!(only_site.len() == 1 && only_site[0].contains("listens for nobody"), "{only_site:?}");
 }
 
 #[test]
@@ -212,7 +322,7 @@ password = "x"
             r#"node.toml:21: [[server]] number 2: password is empty or has characters that a header cannot carry; write ASCII without blanks"#,
             r#"node.toml:22: [[server]] "pbx4": address is missing; write address = "192.0.2.13:5060""#,
             r#"node.toml:24: [[server]] "pbx4": password has no user; write user = "presence" or remove the password"#,
-            r#"node.toml:25: unknown field "logs"; did you mean "log"? (known: eid, cluster, sip, devices, http, log, server)"#,
+            r#"node.toml:25: unknown field "logs"; did you mean "log"? (known: eid, cluster, sip, devices, http, log, server, site, channel, link)"#,
         ]
     );
 }
@@ -288,7 +398,7 @@ fn an_empty_file_is_told_what_to_begin_with() {
     assert_eq!(
         problems("eid = '2:0:0:0:0:1'\nsip.address = '192.0.2.1'", &[]),
         [
-            "node.toml:1: [cluster] and [[server]] are missing, so there is nothing to do; write at least one of them"
+            "node.toml:1: [cluster] and [[server]] are missing, so there is nothing to do; write at least one of them, or two [[link]] to stand between"
         ]
     );
 }

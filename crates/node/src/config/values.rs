@@ -1,7 +1,9 @@
 //! What the text of a field may be. An error is the rest of a sentence that begins with the field and its text.
 
+use link::{Address, Fingerprint, Transport};
 use presence::{Eid, Pattern};
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 /// SIP's own port, for a server's address without one.
 const SIP_PORT: u16 = 5060;
@@ -30,6 +32,37 @@ pub(super) fn group(text: &str) -> Result<String, String> {
 pub(super) fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text)
         .map_err(|error| format!("is no pattern of devices: {error}; write for example \"Local/*\""))
+}
+
+pub(super) fn mailboxes(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text)
+        .map_err(|error| format!("is no pattern of mailboxes: {error}; write for example \"*@default\""))
+}
+
+pub(super) fn fingerprint(text: &str) -> Result<Fingerprint, String> {
+    text.parse().map_err(|_| {
+        "is no fingerprint; write what `asterism-node key show FILE` says at the peer, SHA256: and 43 characters"
+            .to_owned()
+    })
+}
+
+pub(super) fn dial(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|_| r#"is no host:port; write for example "west.example.net:4521""#.to_owned())
+}
+
+pub(super) fn transport(text: &str) -> Result<Transport, String> {
+    match text {
+        "udp" => Ok(Transport::Udp),
+        "tcp" => Ok(Transport::Tcp),
+        _ => Err("is no transport; write udp, or tcp where UDP is blocked".to_owned()),
+    }
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err("is no file; write for example \"/etc/asterism/link.key\"".to_owned());
+    }
+    Ok(PathBuf::from(text))
 }
 
 pub(super) fn cluster_address(text: &str) -> Result<IpAddr, String> {
