@@ -52,6 +52,10 @@ set no-exit-message
 @heal:
     scripts/lab.sh heal
 
+# What is between the sites: `just wan` shows it; `just wan delay=150 loss=5`, `just wan cut`, `just wan heal`, `just wan rebind`.
+@wan *args:
+    scripts/lab.sh wan "$@"
+
 # Where to look: the addresses of Prometheus, the exporter's page and Grafana.
 @open:
     scripts/open.sh
@@ -72,7 +76,7 @@ set no-exit-message
 @test-unit *args:
     scripts/cargo.sh test "$@"
 
-# The simulator: a seed to replay, or `--seconds 60` to look for seeds that break a promise.
+# The simulator: a seed to replay, or `--seconds 60` to look for seeds that break a promise; `--sites` for several sites.
 @sim *args:
     scripts/cargo.sh run --quiet --release --package sim -- "$@"
 

@@ -100,13 +100,17 @@ check_disk() {
 }
 
 check_network() {
-    local net clash
-    net="$(east_net)"
+    check_one_network EAST_NET "$(east_net)"
+    [ "${SITES:-2}" = 1 ] || check_one_network WEST_NET "$(west_net)"
+}
+
+check_one_network() {
+    local name="$1" net="$2" clash
     clash="$(routes_into "$net")"
     if ! [[ "$net" =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]; then
-        missing network "EAST_NET=$net: three numbers are meant, as in 198.18.0"
+        missing network "$name=$net: three numbers are meant, as in 198.18.0"
     elif [ -n "$clash" ]; then
-        missing network "$net.0/24 is taken (route by $clash): choose another, e.g. EAST_NET=198.19.7 ./just up (or in compose/.env)"
+        missing network "$net.0/24 is taken (route by $clash): choose another, e.g. $name=198.19.7 ./just up (or in compose/.env)"
     else
         fine network "$net.0/24 is free for the lab"
     fi

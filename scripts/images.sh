@@ -60,7 +60,7 @@ asterisk16_image() {
 base_image() { docker image inspect "asterism/debian:$1" >/dev/null 2>&1 || "$ROOT/scripts/base-image.sh" "$1"; }
 
 programs() {
-    cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter --package lab \
+    cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter --package lab --package wan \
         --package corosync-rs --package asterisk --bins --example say --example storm --example fill
 }
 
@@ -81,5 +81,6 @@ build_all() {
     [ "$failed" = 0 ] || return 1
     step "image node" program_image node || return 1
     step "image exporter" program_image exporter || return 1
+    step "image wan" program_image wan || return 1
     step "image faults" faults_image
 }

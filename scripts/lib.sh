@@ -60,10 +60,11 @@ docker_build() {
     fi
 }
 
-# The lab, what watches it, and its ports on 127.0.0.1.
+# The lab, its second site unless SITES=1, what watches it, and its ports on 127.0.0.1.
 compose() {
-    local files="$ROOT/compose"
-    docker compose --project-name "$PROJECT" --file "$files/compose.yaml" --file "$files/monitoring.yaml" --file "$files/ports.yaml" "$@"
+    local files="$ROOT/compose" west=(--file "$ROOT/compose/west.yaml")
+    [ "${SITES:-2}" != 1 ] || west=()
+    docker compose --project-name "$PROJECT" --file "$files/compose.yaml" "${west[@]}" --file "$files/monitoring.yaml" --file "$files/ports.yaml" "$@"
 }
 
 # event KIND TEXT: for the annotations of the dashboards. What is done does not depend on its being written down.

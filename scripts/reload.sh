@@ -6,7 +6,9 @@
 
 reloaded() { cargo build --release --manifest-path "$ROOT/Cargo.toml" --package node --package exporter; }
 # Always new containers: the configuration files, which compose does not compare, may have changed.
-replace() { compose up --detach --no-deps --force-recreate --wait --wait-timeout 60 east-node1 east-node2 east-exporter; }
+west=(west-node1 west-node2)
+[ "${SITES:-2}" != 1 ] || west=()
+replace() { compose up --detach --no-deps --force-recreate --wait --wait-timeout 60 east-node1 east-node2 "${west[@]}" east-exporter; }
 reread() { compose kill --signal HUP prometheus; }
 
 step "programs (cargo)" reloaded

@@ -13,6 +13,7 @@ command -v cc >/dev/null || step "linker" ensure_linker
 . "$ROOT/scripts/env.sh"
 ensure_secrets
 build_all
+ensure_keys
 # Where one of them cannot be had, the test that needs it says so; all others run.
 step "image schema" schema_image || true
 step "image chromium" image chromium "$ROOT/images/chromium" || true

@@ -40,7 +40,13 @@ ensure_linker() {
 export LD_LIBRARY_PATH="$TOOLS/cc/lib" PATH="$root/usr/bin:\$PATH"
 exec "$root/usr/bin/gcc" --sysroot="$root" "\$@"
 END
-    chmod +x "$TOOLS/cc/bin/cc"
+    # What is compiled from C is put into archives.
+    cat >"$TOOLS/cc/bin/ar" <<END
+#!/bin/sh
+export LD_LIBRARY_PATH="$TOOLS/cc/lib"
+exec "$root/usr/bin/ar" "\$@"
+END
+    chmod +x "$TOOLS/cc/bin/cc" "$TOOLS/cc/bin/ar"
     echo 'int main(void) { return 0; }' >"$TOOLS/cc/try.c"
     "$TOOLS/cc/bin/cc" "$TOOLS/cc/try.c" -o "$TOOLS/cc/try"
     "$TOOLS/cc/try"

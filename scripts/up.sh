@@ -17,6 +17,7 @@ main() {
     start_job step "image grafana" grafana_image
     local pull="$!"
     build_all || give_up_building
+    ensure_keys
     wait "$pull" || true
     event up "$PROJECT"
     STEP_TAIL=1 step "start and wait for health" start || report_containers

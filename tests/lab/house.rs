@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use lab::{Kind, Lab, NODES, SERVERS, Secrets, docker};
+use lab::{Kind, Lab, NODES, SERVERS, Secrets, WEST_NODES, WEST_SERVERS, docker, env_values};
 use testcontainers::compose::DockerCompose;
 
-use crate::Subject;
 use crate::stage::POLL;
+use crate::{Subject, sites};
 
 /// The service that measures propagation.
 pub(crate) const EXPORTER: &str = "east-exporter";
@@ -25,12 +25,24 @@ impl House {
     pub(crate) async fn plan(subject: Subject) -> Result<Self> {
         remove_orphans().await?;
         let secrets = Secrets { ami: secret()?, sip: secret()?, node: secret()? };
-        let stock = |kind| subject == Subject::Node || kind == Kind::Stock;
+        let nodes = matches!(subject, Subject::Node | Subject::Sites);
+        let west = |count: usize| if subject == Subject::Sites { count } else { 0 };
+        let net = free_network(&[]).await?;
         let lab = Lab {
             project: format!("{}{}", prefix()?, std::process::id()),
-            net: free_network().await?,
+            west_net: if subject == Subject::Sites { Some(free_network(&[&net]).await?) } else { None },
+            net,
             secrets,
-            servers: SERVERS.iter().filter(|server| stock(server.kind)).collect(),
+            servers: SERVERS
+                .iter()
+                .filter(|server| nodes || server.kind == Kind::Stock)
+                .chain(WEST_SERVERS.iter().take(west(WEST_SERVERS.len())))
+                .collect(),
+            nodes: NODES
+                .iter()
+                .filter(|_| nodes)
+                .chain(WEST_NODES.iter().take(west(WEST_NODES.len())))
+                .collect(),
         };
         Ok(Self { lab, subject, compose: None })
     }
@@ -43,12 +55,13 @@ impl House {
             Subject::Stock => here.join("lab/stock.yaml"),
             Subject::Mixed => here.join("lab/mixed.yaml"),
             Subject::Node => here.join("../compose/monitoring.yaml").canonicalize()?,
+            Subject::Sites => here.join("../compose/west.yaml").canonicalize()?,
         });
         let events = events_folder(&self.lab.project);
         // As `just up` does it; without any event Prometheus would miss a source.
         lab::event_in(&events, "up", &self.lab.project).await?;
         let Secrets { ami, sip, node } = self.lab.secrets.clone();
-        let compose = DockerCompose::with_local_client(files.as_slice())
+        let mut compose = DockerCompose::with_local_client(files.as_slice())
             .with_project_name(&self.lab.project)
             .with_env("COMPOSE_PROJECT_NAME", &self.lab.project)
             .with_env("EAST_NET", &self.lab.net)
@@ -58,6 +71,15 @@ impl House {
             .with_env("EVENTS_FOLDER", events.display().to_string())
             .with_env("PUBLISH_SECRET", secret()?)
             .with_env("COROSYNC_KEY", key()?);
+        if let Some(net) = &self.lab.west_net {
+            compose = compose.with_env("WEST_NET", net);
+            // The keys are made once for a checkout, as `just up` does it.
+            for (name, value) in env_values()? {
+                if name.starts_with("KEY_") || name.starts_with("PRINT_") {
+                    compose = compose.with_env(name, value);
+                }
+            }
+        }
         self.compose.insert(compose).up().await?;
         self.restore().await
     }
@@ -70,6 +92,9 @@ impl House {
             self.lab.docker().stop(&[EXPORTER]).await?;
         }
         self.lab.faults().heal(&[EXPORTER]).await?;
+        if self.subject == Subject::Sites {
+            self.lab.wan()?.set(&sites::calm()).await?;
+        }
         self.ready().await
     }
 
@@ -83,16 +108,17 @@ impl House {
     async fn ready(&self) -> Result<()> {
         let services = self.services();
         self.lab.docker().healthy(&services, HEALTH_TIMEOUT).await?;
-        if self.subject == Subject::Node {
-            for node in &NODES {
-                self.lab.node(node)?.becomes_ready(HEALTH_TIMEOUT, POLL).await?;
-            }
+        for node in &self.lab.nodes {
+            self.lab.node(node)?.becomes_ready(HEALTH_TIMEOUT, POLL).await?;
+        }
+        if self.subject == Subject::Sites {
+            sites::linked(&self.lab, HEALTH_TIMEOUT).await?;
         }
         Ok(())
     }
 
     fn services(&self) -> Vec<&'static str> {
-        let nodes = NODES.iter().map(|node| node.name).filter(|_| self.subject == Subject::Node);
+        let nodes = self.lab.nodes.iter().map(|node| node.name);
         self.lab.servers.iter().map(|server| server.name).chain(nodes).collect()
     }
 
@@ -176,15 +202,16 @@ async fn remove_orphans() -> Result<()> {
     Ok(())
 }
 
-/// A network 198.19.N that no docker network and no route of this host uses.
-async fn free_network() -> Result<String> {
+/// A network 198.19.N that no docker network of this host uses, and is none of these.
+async fn free_network(taken: &[&str]) -> Result<String> {
     let ids = docker(&["network", "ls", "-q"]).await?;
     let mut arguments = vec!["network", "inspect", "-f", "{{range .IPAM.Config}}{{.Subnet}} {{end}}"];
     arguments.extend(ids.lines());
     let used = docker(&arguments).await?;
     let first = std::process::id() % 250;
     let candidates = (0..250).map(|offset| format!("198.19.{}", (first + offset) % 250));
-    let mut free = candidates.filter(|net| !used.contains(&format!("{net}.")));
+    let is_free = |net: &String| !used.contains(&format!("{net}.")) && !taken.contains(&net.as_str());
+    let mut free = candidates.filter(is_free);
     free.next().context("no network 198.19.N is free")
 }
 

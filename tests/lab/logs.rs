@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Result, ensure};
-use lab::{Lab, NODES};
+use lab::Lab;
 
 /// No line of WARN or ERROR in a node's log since then, but those that contain one of the `expected` texts.
 pub(crate) async fn quiet(lab: &Lab, since: SystemTime, expected: &[&str]) -> Result<()> {
     let mut loud = Vec::new();
-    for node in &NODES {
-        // The stock lab has no nodes.
-        let Ok(log) = lab.docker().logs(node.name, since).await else { continue };
+    for node in &lab.nodes {
+        let log = lab.docker().logs(node.name, since).await?;
         let lines = log.lines().filter(|line| is_loud(line));
         let unexpected = lines.filter(|line| !expected.iter().any(|text| line.contains(text)));
         loud.extend(unexpected.map(|line| format!("{}: {line}", node.name)));

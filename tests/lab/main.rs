@@ -1,8 +1,8 @@
 //! The lab suite: scenarios that run one after the other on a lab of their own, whichever lab the user has up beside it.
 //!
 //! `cargo test -p lab --test lab -- [--list] [PART OF A NAME]...` with `SUBJECT=node` (nodes and servers), `SUBJECT=stock` (what can be
-//! asked of stock servers alone, on stock servers alone; each must pass or fail as the list says) or `SUBJECT=mixed` (what Asterisk 22
-//! and 16 do with words that nodes may say); without it `node` and then `mixed`. The images must be there: `just test` builds them.
+//! asked of stock servers alone, on stock servers alone; each must pass or fail as the list says) `SUBJECT=mixed` (what Asterisk 22
+//! and 16 do with words that nodes may say) or `SUBJECT=sites` (two sites and what is between them); without it `node`, `mixed` and `sites`. The images must be there: `just test` builds them.
 
 #![allow(clippy::print_stdout, reason = "a test program tells its results on standard output")]
 
@@ -15,6 +15,7 @@ mod logs;
 mod mixed;
 mod ring;
 mod scenarios;
+mod sites;
 mod stage;
 mod words;
 
@@ -35,6 +36,7 @@ pub(crate) enum Subject {
     Node,
     Stock,
     Mixed,
+    Sites,
 }
 
 struct Arguments {
@@ -69,11 +71,12 @@ fn main() -> ExitCode {
 impl Arguments {
     fn read() -> Result<Self, String> {
         let subjects = match std::env::var("SUBJECT").as_deref() {
-            Err(_) | Ok("") => vec![Subject::Node, Subject::Mixed],
+            Err(_) | Ok("") => vec![Subject::Node, Subject::Mixed, Subject::Sites],
             Ok("node") => vec![Subject::Node],
             Ok("stock") => vec![Subject::Stock],
             Ok("mixed") => vec![Subject::Mixed],
-            Ok(other) => return Err(format!("SUBJECT is {other}; it may be node, stock or mixed")),
+            Ok("sites") => vec![Subject::Sites],
+            Ok(other) => return Err(format!("SUBJECT is {other}; it may be node, stock, mixed or sites")),
         };
         // cargo and its users pass the options of the usual harness; those that mean nothing here are let through.
         let (options, filters): (Vec<_>, Vec<_>) =
@@ -87,7 +90,11 @@ impl Arguments {
             let asked = subject != Subject::Stock || scenario.stock != Stock::NotAsked;
             asked && (self.filters.is_empty() || self.filters.iter().any(named))
         };
-        let all = if subject == Subject::Mixed { mixed::ALL } else { scenarios::ALL };
+        let all = match subject {
+            Subject::Node | Subject::Stock => scenarios::ALL,
+            Subject::Mixed => mixed::ALL,
+            Subject::Sites => sites::ALL,
+        };
         all.iter().filter(fits).collect()
     }
 }

@@ -67,8 +67,7 @@ impl Stage {
 
     /// The nodes, if the lab has any.
     pub(crate) fn nodes(&self) -> Result<Vec<Node>> {
-        let served = |name| self.pbxes.iter().any(|pbx| pbx.spec.name == name);
-        NODES.iter().filter(|node| served(node.serves)).map(|node| self.lab.node(node)).collect()
+        self.lab.nodes.iter().map(|node| self.lab.node(node)).collect()
     }
 
     /// The node of that number.

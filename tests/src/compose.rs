@@ -11,10 +11,14 @@ use crate::http::Http;
 use crate::node::Node;
 use crate::pbx::Pbx;
 use crate::prometheus::Prometheus;
-use crate::topology::{NODES, NodeSpec, SERVERS, ServerSpec};
+use crate::topology::{NODES, NodeSpec, SERVERS, ServerSpec, Site, WEST_NODES, WEST_SERVERS};
+use crate::wan::Wan;
 
 /// The last number of Prometheus' address.
 const PROMETHEUS_HOST: u8 = 31;
+/// The last number of the wan's address in both networks.
+const WAN_HOST: u8 = 41;
+const WAN_PORT: u16 = 9474;
 /// The exporter lives beside the first node.
 const EXPORTER_PORT: u16 = 9711;
 
@@ -36,44 +40,57 @@ pub struct Lab {
     pub project: String,
     /// The first three numbers of the network `east`.
     pub net: String,
+    /// The same of the network `west`, where there is one.
+    pub west_net: Option<String>,
     /// Its passwords.
     pub secrets: Secrets,
     /// The servers that run: all of them, or fewer.
     pub servers: Vec<&'static ServerSpec>,
+    /// The nodes that run.
+    pub nodes: Vec<&'static NodeSpec>,
 }
 
 impl Lab {
     /// The lab that `just up` started: its project, its network as docker knows it, its passwords from `compose/.env`.
     pub async fn running(project: &str) -> Result<Self> {
         let file = env_file()?;
-        let text = std::fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}; start the lab with `just up`", file.display()))?;
-        let values = parse_env(&text);
+        let values = env_values()?;
         let value =
             |key: &str| values.get(key).cloned().with_context(|| format!("{} has no {key}", file.display()));
         let secrets =
             Secrets { ami: value("AMI_SECRET")?, sip: value("SIP_SECRET")?, node: value("NODE_TOKEN")? };
-        let subnet = docker(&[
-            "network",
-            "inspect",
-            "-f",
-            "{{(index .IPAM.Config 0).Subnet}}",
-            &format!("{project}_east"),
-        ])
-        .await
-        .context("the lab's network is not there; start the lab with `just up`")?;
-        let net = subnet.rsplit_once('.').context("the lab's network has no IPv4 subnet")?.0.to_owned();
-        Ok(Self { project: project.to_owned(), net, secrets, servers: SERVERS.iter().collect() })
+        let net = network(&format!("{project}_east"))
+            .await
+            .context("the lab's network is not there; start the lab with `just up`")?;
+        let west_net = network(&format!("{project}_west")).await.ok();
+        let west = usize::from(west_net.is_some());
+        Ok(Self {
+            project: project.to_owned(),
+            net,
+            secrets,
+            servers: SERVERS.iter().chain(WEST_SERVERS.iter().take(west * WEST_SERVERS.len())).collect(),
+            nodes: NODES.iter().chain(WEST_NODES.iter().take(west * WEST_NODES.len())).collect(),
+            west_net,
+        })
     }
 
-    /// The address of a host of the lab.
+    /// The address of a host of the first site.
     pub fn address(&self, host: u8) -> Result<Ipv4Addr> {
-        format!("{}.{host}", self.net).parse().with_context(|| format!("{} is no network", self.net))
+        self.place(Site::East, host)
+    }
+
+    /// The address of a host of a site.
+    pub fn place(&self, site: Site, host: u8) -> Result<Ipv4Addr> {
+        let net = match site {
+            Site::East => &self.net,
+            Site::West => self.west_net.as_ref().context("the lab has no second site (SITES=1)")?,
+        };
+        format!("{net}.{host}").parse().with_context(|| format!("{net} is no network"))
     }
 
     /// Connects to a server.
     pub async fn pbx(&self, spec: &'static ServerSpec) -> Result<Pbx> {
-        Pbx::connect(spec, self.address(spec.host)?, &self.secrets.ami).await
+        Pbx::connect(spec, self.place(spec.site, spec.host)?, &self.secrets.ami).await
     }
 
     /// Connects to all servers that run, in the order of [`SERVERS`].
@@ -87,12 +104,17 @@ impl Lab {
 
     /// The HTTP client of a node.
     pub fn node(&self, spec: &'static NodeSpec) -> Result<Node> {
-        Ok(Node::new(spec, self.address(spec.host)?, &self.secrets.node))
+        Ok(Node::new(spec, self.place(spec.site, spec.host)?, &self.secrets.node))
     }
 
     /// The HTTP client of its exporter.
     pub fn exporter(&self) -> Result<Http> {
         Ok(Http::new((self.address(NODES[0].host)?, EXPORTER_PORT).into(), &self.secrets.node))
+    }
+
+    /// What is between its sites.
+    pub fn wan(&self) -> Result<Wan> {
+        Ok(Wan::new(Http::new((self.place(Site::West, WAN_HOST)?, WAN_PORT).into(), "")))
     }
 
     /// Its Prometheus.
@@ -111,6 +133,20 @@ fn env_file() -> Result<PathBuf> {
     let here = std::env::current_dir()?;
     let above = here.ancestors().map(|folder| folder.join("compose/.env")).find(|file| file.exists());
     Ok(above.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../compose/.env")))
+}
+
+/// The settings and secrets of this checkout's labs.
+pub fn env_values() -> Result<BTreeMap<String, String>> {
+    let file = env_file()?;
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("cannot read {}; start the lab with `just up`", file.display()))?;
+    Ok(parse_env(&text))
+}
+
+/// The first three numbers of a docker network.
+async fn network(name: &str) -> Result<String> {
+    let subnet = docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name]).await?;
+    Ok(subnet.rsplit_once('.').with_context(|| format!("{name} has no IPv4 subnet"))?.0.to_owned())
 }
 
 fn parse_env(text: &str) -> BTreeMap<String, String> {

@@ -65,15 +65,23 @@ impl Http {
 
     /// GETs a path: status and body.
     pub async fn fetch(&self, path: &str) -> Result<(u16, String)> {
-        let context = || format!("{} does not answer {path}", self.address);
-        tokio::time::timeout(TIMEOUT, self.exchange(path)).await.with_context(context)?.with_context(context)
+        self.send("GET", path, "").await
     }
 
-    async fn exchange(&self, path: &str) -> Result<(u16, String)> {
+    /// Sends a request with this method and body: status and body of the answer.
+    pub async fn send(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
+        let context = || format!("{} does not answer {method} {path}", self.address);
+        let exchange = self.exchange(method, path, body);
+        tokio::time::timeout(TIMEOUT, exchange).await.with_context(context)?.with_context(context)
+    }
+
+    async fn exchange(&self, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
         let mut stream = TcpStream::connect(self.address).await?;
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
-            self.address, self.token
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            self.token,
+            body.len()
         );
         stream.write_all(request.as_bytes()).await?;
         let mut response = Vec::new();

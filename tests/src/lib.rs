@@ -21,19 +21,23 @@ mod sip;
 mod stamp;
 mod storm;
 mod topology;
+mod wan;
 
 pub use ami::Ami;
-pub use compose::{Lab, Secrets};
+pub use compose::{Lab, Secrets, env_values};
 pub use docker::{Container, Docker, docker};
 pub use event::{event, event_in};
 pub use faults::Faults;
 pub use http::{Http, Metrics};
 pub use journal::{Journal, Mark};
-pub use node::{DeviceStates, EidState, Members, Node, NodeMember};
+pub use node::{DeviceStates, EidState, Members, Node, NodeLink, NodeMember};
 pub use pbx::{Exten, Pbx};
 pub use phones::{Phone, Phones, sipp_scenario};
 pub use process::processor_time;
 pub use prometheus::{Prometheus, Sample};
 pub use sip::{Lamp, Package, Report, Sighting, Watcher};
 pub use storm::{Filler, Heard, Storm, Told};
-pub use topology::{Kind, Machine, NODES, NodeSpec, SERVERS, ServerSpec, server};
+pub use topology::{
+    Kind, Machine, NODES, NodeSpec, SERVERS, ServerSpec, Site, WEST_NODES, WEST_SERVERS, server,
+};
+pub use wan::Wan;

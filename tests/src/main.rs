@@ -1,6 +1,7 @@
 //! `asterism-lab`: shows the state of the lab, lets a lamp cross, makes a call, breaks things, measures.
 
 mod bench;
+mod between;
 mod call;
 mod clock;
 mod evidence;
@@ -51,6 +52,11 @@ enum Verb {
     },
     /// Undoes all that was broken, and waits until every container is healthy.
     Heal,
+    /// What is between the sites, or what it is to be: delay=150 loss=5, cut, heal, rebind.
+    Wan {
+        /// What to change.
+        changes: Vec<String>,
+    },
     /// Measurements; without a name, what there is.
     Bench {
         #[command(subcommand)]
@@ -92,6 +98,7 @@ async fn run(arguments: &Arguments, screen: &Screen) -> anyhow::Result<bool> {
         Verb::Load(options) => load::run(&lab().await?, screen, options).await,
         Verb::Break { what } => harm::run(&lab().await?, screen, what).await,
         Verb::Heal => harm::heal(&lab().await?, screen).await,
+        Verb::Wan { changes } => between::run(&lab().await?, screen, changes).await.map(|()| true),
         Verb::Bench { what } => bench::run(&arguments.project, screen, what.as_ref()).await,
     }
 }

@@ -41,6 +41,21 @@ pub struct NodeMember {
     pub me: bool,
 }
 
+/// A link of a node to another site.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct NodeLink {
+    /// Its name.
+    pub link: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// `udp` (QUIC) or `tcp` (TLS).
+    pub transport: String,
+    /// The way there and back, in microseconds.
+    pub rtt_us: Option<u64>,
+    /// States that wait to be told.
+    pub queue: usize,
+}
+
 /// What is known of one device.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct DeviceStates {
@@ -97,6 +112,16 @@ impl Node {
     /// The group's members.
     pub async fn members(&self) -> Result<Members> {
         self.json("/v1/members").await?.with_context(|| format!("{} has no /v1/members", self.spec.name))
+    }
+
+    /// Its links to other sites.
+    pub async fn links(&self) -> Result<Vec<NodeLink>> {
+        #[derive(Deserialize)]
+        struct All {
+            links: Vec<NodeLink>,
+        }
+        let all: Option<All> = self.json("/v1/links").await?;
+        Ok(all.with_context(|| format!("{} has no /v1/links", self.spec.name))?.links)
     }
 
     /// The states of a device; `None` when no server has one.

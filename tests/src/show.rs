@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use lab::{Lab, NODES, Pbx, SERVERS};
+use lab::{Lab, Pbx};
 
 use crate::output::{Screen, Tone, header, milliseconds, number, text, toned};
 use crate::status::Status;
@@ -50,27 +50,30 @@ async fn show_lab(lab: &Lab, screen: &Screen) -> Result<()> {
         "the lab is up, but not all of it is well"
     });
     let mut rows = Vec::new();
-    for server in &SERVERS {
+    for server in &lab.servers {
         let way = match server.kind {
             lab::Kind::Stock => "stock res_corosync".to_owned(),
             lab::Kind::Published => {
-                let node =
-                    NODES.iter().find(|node| node.serves == server.name).map_or("a node", |node| node.name);
+                let node = lab
+                    .nodes
+                    .iter()
+                    .find(|node| node.serves == server.name)
+                    .map_or("a node", |node| node.name);
                 format!("SIP PUBLISH with {node}")
             }
         };
         let phones = format!("phones {}", server.phones.join(", "));
         rows.push(vec![
             text(server.name),
-            text(lab.address(server.host)?.to_string()),
+            text(lab.place(server.site, server.host)?.to_string()),
             text(way),
             text(phones),
         ]);
     }
-    for node in &NODES {
+    for node in &lab.nodes {
         let ready = matches!(lab.node(node)?.ready().await, Ok(true));
         let state = if ready { toned(Tone::Good, "ready") } else { toned(Tone::Bad, "not ready") };
-        rows.push(vec![text(node.name), text(lab.address(node.host)?.to_string()), state]);
+        rows.push(vec![text(node.name), text(lab.place(node.site, node.host)?.to_string()), state]);
     }
     screen.table(&rows);
     status.show_group(screen);

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use lab::{Container, Exten, Lab, NODES, NodeMember, SERVERS};
+use lab::{Container, Exten, Lab, NODES, NodeLink, NodeMember, SERVERS, WEST_NODES, WEST_SERVERS};
 use serde::Serialize;
 
 use crate::clock::unix_time;
@@ -16,7 +16,15 @@ pub(crate) struct Status {
     healthy: bool,
     containers: Vec<ContainerStatus>,
     pub(crate) group: Option<Group>,
+    links: Vec<Links>,
     pub(crate) lamps: Vec<LampStatus>,
+}
+
+/// The links of a node.
+#[derive(Serialize)]
+struct Links {
+    node: &'static str,
+    links: Vec<NodeLink>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +60,7 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, json: bool) -> Result<bool> 
     screen.heading("containers");
     screen.table(&status.container_rows());
     status.show_group(screen);
+    status.show_links(screen);
     status.show_lamps(screen);
     Ok(status.healthy)
 }
@@ -62,7 +71,8 @@ impl Status {
         let containers = lab.docker().containers().await?;
         let mut containers: Vec<_> =
             containers.into_iter().map(|found| ContainerStatus::new(found, now)).collect();
-        let expected = SERVERS.iter().map(|server| server.name).chain(NODES.iter().map(|node| node.name));
+        let servers = lab.servers.iter().map(|server| server.name);
+        let expected = servers.chain(lab.nodes.iter().map(|node| node.name));
         for service in expected {
             if !containers.iter().any(|container| container.service == service) {
                 containers.push(ContainerStatus::missing(service));
@@ -71,7 +81,10 @@ impl Status {
         let lamps = lamps(lab).await;
         let healthy = containers.iter().all(|container| container.healthy)
             && lamps.iter().all(|lamp| lamp.status.is_some());
-        Ok(Self { project: lab.project.clone(), healthy, containers, group: group(lab).await, lamps })
+        let links = links(lab).await;
+        let up = links.iter().flat_map(|node| &node.links).all(|link| link.up);
+        let healthy = healthy && up;
+        Ok(Self { project: lab.project.clone(), healthy, containers, group: group(lab).await, links, lamps })
     }
 
     pub(crate) fn all_healthy(&self) -> bool {
@@ -104,6 +117,31 @@ impl Status {
             let address = member.address.clone().unwrap_or_else(|| "-".to_owned());
             vec![number(member.nodeid.to_string()), text(address), text(speaks)]
         }));
+        screen.table(&rows);
+    }
+
+    /// The ways to the other site.
+    fn show_links(&self, screen: &Screen) {
+        if self.links.is_empty() {
+            return;
+        }
+        screen.heading("links between the sites");
+        let mut rows = vec![header(&["node", "link", "state", "over", "rtt", "waiting"])];
+        for Links { node, links } in &self.links {
+            rows.extend(links.iter().map(|link| {
+                let state = if link.up { toned(Tone::Good, "up") } else { toned(Tone::Bad, "down") };
+                let rtt =
+                    link.rtt_us.map_or_else(|| "-".to_owned(), |rtt| format!("{:.1} ms", rtt as f64 / 1e3));
+                vec![
+                    text(*node),
+                    text(&link.link),
+                    state,
+                    text(&link.transport),
+                    number(rtt),
+                    number(link.queue.to_string()),
+                ]
+            }));
+        }
         screen.table(&rows);
     }
 
@@ -143,7 +181,7 @@ impl ContainerStatus {
 
 async fn lamps(lab: &Lab) -> Vec<LampStatus> {
     let mut lamps = Vec::new();
-    for spec in &SERVERS {
+    for spec in &lab.servers {
         let hint = async { anyhow::Ok(lab.pbx(spec).await?.hint("lamp").await?) }.await;
         let (status, text) = match hint {
             Ok(Exten { status, text }) => (Some(status), text),
@@ -152,6 +190,19 @@ async fn lamps(lab: &Lab) -> Vec<LampStatus> {
         lamps.push(LampStatus { server: spec.name, status, text });
     }
     lamps
+}
+
+/// The links of each node that has some and answers.
+async fn links(lab: &Lab) -> Vec<Links> {
+    let mut all = Vec::new();
+    for spec in &lab.nodes {
+        if let Ok(node) = lab.node(spec)
+            && let Ok(links @ [_, ..]) = node.links().await.as_deref()
+        {
+            all.push(Links { node: spec.name, links: links.to_vec() });
+        }
+    }
+    all
 }
 
 /// The members as a node tells them, else as a stock server does.
@@ -177,8 +228,8 @@ async fn group(lab: &Lab) -> Option<Group> {
 
 /// The lab's name of whoever has this EID.
 fn name_of(eid: &str) -> String {
-    let servers = SERVERS.iter().map(|server| (server.eid, server.name));
-    let nodes = NODES.iter().map(|node| (node.eid, node.name));
+    let servers = SERVERS.iter().chain(&WEST_SERVERS).map(|server| (server.eid, server.name));
+    let nodes = NODES.iter().chain(&WEST_NODES).map(|node| (node.eid, node.name));
     servers
         .chain(nodes)
         .find(|(known, _)| *known == eid)

@@ -9,11 +9,22 @@ pub enum Kind {
     Published,
 }
 
+/// Where something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// The first site, which is always there.
+    East,
+    /// The other one, beyond the wan.
+    West,
+}
+
 /// One Asterisk of the lab.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServerSpec {
     /// The compose service, which is also the name on the lab's network.
     pub name: &'static str,
+    /// Its site.
+    pub site: Site,
     /// The last number of its address.
     pub host: u8,
     /// Its entity id.
@@ -31,6 +42,8 @@ pub struct ServerSpec {
 pub struct NodeSpec {
     /// The compose service.
     pub name: &'static str,
+    /// Its site.
+    pub site: Site,
     /// The last number of its address.
     pub host: u8,
     /// Its entity id.
@@ -41,10 +54,11 @@ pub struct NodeSpec {
     pub serves: &'static str,
 }
 
-/// The servers, in the order in which they are shown.
+/// The servers of the first site, in the order in which they are shown.
 pub const SERVERS: [ServerSpec; 4] = [
     ServerSpec {
         name: "east-pbx1",
+        site: Site::East,
         host: 11,
         eid: "02:00:00:00:01:01",
         kind: Kind::Stock,
@@ -53,6 +67,7 @@ pub const SERVERS: [ServerSpec; 4] = [
     },
     ServerSpec {
         name: "east-pbx2",
+        site: Site::East,
         host: 12,
         eid: "02:00:00:00:01:02",
         kind: Kind::Stock,
@@ -61,6 +76,7 @@ pub const SERVERS: [ServerSpec; 4] = [
     },
     ServerSpec {
         name: "east-pbx3",
+        site: Site::East,
         host: 13,
         eid: "02:00:00:00:01:03",
         kind: Kind::Published,
@@ -69,6 +85,7 @@ pub const SERVERS: [ServerSpec; 4] = [
     },
     ServerSpec {
         name: "east-pbx4",
+        site: Site::East,
         host: 14,
         eid: "02:00:00:00:01:04",
         kind: Kind::Published,
@@ -77,10 +94,66 @@ pub const SERVERS: [ServerSpec; 4] = [
     },
 ];
 
-/// The nodes.
+/// The nodes of the first site.
 pub const NODES: [NodeSpec; 2] = [
-    NodeSpec { name: "east-node1", host: 21, eid: "02:00:00:00:01:21", nodeid: 21, serves: "east-pbx3" },
-    NodeSpec { name: "east-node2", host: 22, eid: "02:00:00:00:01:22", nodeid: 22, serves: "east-pbx4" },
+    NodeSpec {
+        name: "east-node1",
+        site: Site::East,
+        host: 21,
+        eid: "02:00:00:00:01:21",
+        nodeid: 21,
+        serves: "east-pbx3",
+    },
+    NodeSpec {
+        name: "east-node2",
+        site: Site::East,
+        host: 22,
+        eid: "02:00:00:00:01:22",
+        nodeid: 22,
+        serves: "east-pbx4",
+    },
+];
+
+/// The servers of the other site.
+pub const WEST_SERVERS: [ServerSpec; 2] = [
+    ServerSpec {
+        name: "west-pbx1",
+        site: Site::West,
+        host: 11,
+        eid: "02:00:00:00:02:01",
+        kind: Kind::Published,
+        nodeid: None,
+        phones: ["2001", "2002"],
+    },
+    ServerSpec {
+        name: "west-pbx2",
+        site: Site::West,
+        host: 12,
+        eid: "02:00:00:00:02:02",
+        kind: Kind::Published,
+        nodeid: None,
+        phones: ["2003", "2004"],
+    },
+];
+
+/// The nodes of the other site.
+pub const WEST_NODES: [NodeSpec; 2] = [
+    NodeSpec {
+        name: "west-node1",
+        site: Site::West,
+        host: 21,
+        eid: "02:00:00:00:02:21",
+        nodeid: 31,
+        serves: "west-pbx1",
+    },
+    NodeSpec {
+        name: "west-node2",
+        site: Site::West,
+        host: 22,
+        eid: "02:00:00:00:02:22",
+        nodeid: 32,
+        serves: "west-pbx2",
+    },
 ];
 
 /// What a cable cuts off as one: a server or a node, with its corosync.
@@ -95,7 +168,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// All of them.
+    /// All of the first site.
     pub fn all() -> impl Iterator<Item = Self> {
         let server = |spec: &ServerSpec| Self { name: spec.name, host: spec.host, nodeid: spec.nodeid };
         let node = |spec: &NodeSpec| Self { name: spec.name, host: spec.host, nodeid: Some(spec.nodeid) };
@@ -120,7 +193,7 @@ impl Machine {
 
 /// The server of this name; the site may be left out (`pbx1`).
 pub fn server(name: &str) -> Option<&'static ServerSpec> {
-    SERVERS.iter().find(|server| is_named(server.name, name))
+    SERVERS.iter().chain(&WEST_SERVERS).find(|server| is_named(server.name, name))
 }
 
 fn is_named(full: &str, name: &str) -> bool {
@@ -135,6 +208,7 @@ mod tests {
     fn a_server_is_found_with_and_without_its_site() {
         assert_eq!(server("pbx3"), server("east-pbx3"));
         assert_eq!(server("pbx3").map(|found| found.host), Some(13));
+        assert_eq!(server("west-pbx1").map(|found| found.site), Some(Site::West));
         assert_eq!(server("pbx9"), None);
     }
 

@@ -50,7 +50,7 @@ pub(super) async fn killed(mut stage: Stage) -> Result<()> {
 }
 
 /// Leaves so many messages (one or none) in the mailbox of a server.
-async fn keep(stage: &Stage, voicemail: &Pbx, count: u32) -> Result<()> {
+pub(crate) async fn keep(stage: &Stage, voicemail: &Pbx, count: u32) -> Result<()> {
     let command = if count == 0 {
         format!("rm {INBOX}/msg0000.txt")
     } else {

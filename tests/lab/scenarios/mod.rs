@@ -31,6 +31,8 @@ mod stopped_node_withdraws;
 mod stranger_is_refused;
 mod stuttering_ring;
 
+pub(crate) use message_waiting_crosses::keep as keep_messages;
+
 use std::pin::Pin;
 
 use anyhow::Result;
@@ -70,7 +72,7 @@ impl Scenario {
         Self { stock: Stock::Fails(complaint), ..self }
     }
 
-    const fn expecting(self, expected: &'static [&'static str]) -> Self {
+    pub(crate) const fn expecting(self, expected: &'static [&'static str]) -> Self {
         Self { expected, ..self }
     }
 }
