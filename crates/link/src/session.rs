@@ -110,6 +110,15 @@ impl Session {
         self.shared.slots.iter().map(|slot| slot.status()).collect()
     }
 
+    /// One of them.
+    ///
+    /// # Panics
+    /// If there is no such peer.
+    #[must_use]
+    pub fn status_of(&self, link: LinkId) -> LinkStatus {
+        self.shared.slots[link.0].status()
+    }
+
     /// What is counted of all links together.
     #[must_use]
     pub fn totals(&self) -> Totals {

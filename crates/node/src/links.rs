@@ -1,12 +1,13 @@
 //! The links as the driver sees them: which have room, and what happened on them, in log lines and measurements.
 
+use crate::clock::now_us;
 use crate::config::{Config, Link, Site};
 use crate::metrics::{LinkTotals, Metrics};
 use anyhow::{Context, bail};
 use link::{Event, Events, LinkId, LinkStatus, PeerConfig, PrivateKey, Refusal, Session, Transport, Unsent};
 use presence::link::{Frame, PeerId, Statement};
 use presence::{Input, Node};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Clocks that are farther apart than this make nonsense of the lag between them.
 const APART_MAX: Duration = Duration::from_millis(100);
@@ -122,7 +123,7 @@ impl Links {
     fn measure(&self, link: LinkId, frame: &Frame, metrics: &Metrics) {
         let Frame::States(statements) = frame else { return };
         let line = &self.lines[link.0];
-        let offset = self.session.status()[link.0].clock_offset_us;
+        let offset = self.session.status_of(link).clock_offset_us;
         if !trusted(offset) {
             return;
         }
@@ -180,9 +181,4 @@ fn session(site: &Site, links: &[Link], key: PrivateKey) -> link::Config {
         keepalive: site.keepalive,
         hold: site.hold,
     }
-}
-
-fn now_us() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,7 @@
 //! `asterism-node`: one presence node. It joins the corosync group of stock Asterisk servers, serves unmodified ones
 //! over SIP PUBLISH, and shows what it knows over HTTP.
 
+mod clock;
 mod config;
 mod driver;
 mod group;

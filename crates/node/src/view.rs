@@ -1,9 +1,10 @@
 //! What the node knows, as the JSON that operators and tests read. Field names are stable.
 
+use crate::clock::now_us;
 use crate::trail::Stamp;
 use presence::{Device, Node};
 use serde::Serialize;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// `GET /readyz`.
 #[derive(Serialize)]
@@ -147,9 +148,7 @@ pub(crate) fn readiness(node: &Node, now: Duration, clustered: bool) -> Readines
     let in_group = node.membership().me().is_some();
     let synced = node.synced();
     let delivers = in_group && !node.stalled(now);
-    // A clock before 1970 is wrong anyway.
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_us = u64::try_from(since_1970.as_micros()).unwrap_or(u64::MAX);
+    let unix_us = now_us();
     Readiness { ready: !clustered || delivers && synced, in_group, synced, delivers, unix_us }
 }
 

@@ -73,6 +73,15 @@ impl Change {
         }
     }
 
+    /// The name of the device or mailbox.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::DeviceState { device, .. } => device.as_str(),
+            Self::Mwi { mailbox, .. } => mailbox.as_str(),
+        }
+    }
+
     /// What the change is about.
     #[must_use]
     pub fn subject(&self) -> Subject {

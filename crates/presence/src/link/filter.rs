@@ -61,7 +61,7 @@ impl Filter {
         let patterns = channels.iter().flat_map(|channel| channel.patterns(change));
         let mut reason = Barred::Kind;
         for pattern in patterns {
-            if pattern.matches(name(change)) {
+            if pattern.matches(change.name()) {
                 return Ok(());
             }
             reason = Barred::Name;
@@ -76,13 +76,6 @@ impl Channel {
             Change::DeviceState { .. } => &self.devices,
             Change::Mwi { .. } => &self.mailboxes,
         }
-    }
-}
-
-fn name(change: &Change) -> &str {
-    match change {
-        Change::DeviceState { device, .. } => device.as_str(),
-        Change::Mwi { mailbox, .. } => mailbox.as_str(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is taken from links, and from the nodes of our group.
 
 use super::frame::{Frame, Hello, Standing, Statement};
-use super::ledger::{BUCKETS, Entry};
+use super::ledger::{BUCKETS, Entry, Version};
 use super::peer::PeerId;
 use super::roster::{Place, Worth};
 use super::{AHEAD_WAIT, Effect, Links, Rumour, SILENCE_WAIT, STANDBY_WAIT, Way};
@@ -148,7 +148,7 @@ impl Links {
         }
         self.ledger.put(eid, &subject, Entry::heard(version, withdrawn));
         self.tell(eid, &subject, Some(way));
-        let say = self.says(now, way, eid, &subject);
+        let say = matches!(way, Way::Link(_)) && self.says(now, eid, &subject, version);
         effects.push(if withdrawn {
             Effect::Withdraw { eid, subject: subject.clone() }
         } else {
@@ -186,13 +186,8 @@ impl Links {
         }
     }
 
-    /// Whether what has come is to be said in the group by us. If it falls to another node, we wait whether that does.
-    fn says(&mut self, now: Duration, way: Way, eid: Eid, subject: &Subject) -> bool {
-        let version = match way {
-            Way::Group => None,
-            Way::Link(_) => self.ledger.of(eid, subject).map(|entry| entry.version),
-        };
-        let Some(version) = version else { return false };
+    /// Whether what has come over a link is to be said in the group by us. If it falls to another node, we wait whether that does.
+    fn says(&mut self, now: Duration, eid: Eid, subject: &Subject, version: Version) -> bool {
         let ours = self.is_gate(eid);
         if !ours {
             self.standby.wait(now + STANDBY_WAIT, eid, subject, version);

@@ -311,8 +311,7 @@ impl Links {
     /// Whether it falls to us to say in the group what a server elsewhere says.
     #[must_use]
     pub fn is_gate(&self, server: Eid) -> bool {
-        let gate = self.roster.home(server).and_then(|home| self.gates.get(&home));
-        gate == Some(&self.hello.node)
+        gate_of(&self.roster, &self.gates, server) == Some(self.hello.node)
     }
 
     /// Whether a server is elsewhere and something is known of it.
@@ -352,4 +351,9 @@ impl Links {
     pub fn version(&self, server: Eid, subject: &Subject) -> Option<Version> {
         self.ledger.of(server, subject).map(|entry| entry.version)
     }
+}
+
+/// The node of our site through which a server elsewhere is reached.
+fn gate_of(roster: &Roster, gates: &BTreeMap<Eid, Eid>, server: Eid) -> Option<Eid> {
+    roster.home(server).and_then(|home| gates.get(&home)).copied()
 }

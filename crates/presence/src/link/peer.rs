@@ -77,6 +77,12 @@ pub(crate) enum Next {
     Nothing,
 }
 
+impl Connection {
+    fn new(met: bool, frames: VecDeque<Frame>) -> Self {
+        Self { met, frames, nodes: Backlog::new(), states: Backlog::new() }
+    }
+}
+
 impl Peer {
     pub(crate) fn new(config: PeerConfig) -> Self {
         Self { told: Gatekeeper::new(config.tell), heard: Gatekeeper::new(config.take), ..Self::default() }
@@ -85,23 +91,12 @@ impl Peer {
     /// It is connected; `hello` comes first.
     pub(crate) fn connect(&mut self, hello: Hello) {
         self.heard.known.clear();
-        self.connection = Some(Connection {
-            met: false,
-            frames: VecDeque::from([Frame::Hello(hello)]),
-            nodes: Backlog::new(),
-            states: Backlog::new(),
-        });
+        self.connection = Some(Connection::new(false, [Frame::Hello(hello)].into()));
     }
 
     /// It is the group, whose nodes say who they are in other ways.
     pub(crate) fn join(&mut self) {
-        let connection = self.connection.get_or_insert_with(|| Connection {
-            met: true,
-            frames: VecDeque::new(),
-            nodes: Backlog::new(),
-            states: Backlog::new(),
-        });
-        connection.met = true;
+        self.connection.get_or_insert_with(|| Connection::new(true, VecDeque::new()));
     }
 
     /// It says who it is.

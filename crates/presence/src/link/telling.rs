@@ -4,7 +4,7 @@ use super::Links;
 use super::frame::{Frame, Standing, Statement};
 use super::ledger::Entry;
 use super::peer::{Next, PeerId};
-use super::{Effect, Rumour, Way};
+use super::{Effect, Rumour, Way, gate_of};
 use crate::{Change, DeviceState, Eid, MessageCounts, States, Subject};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -69,7 +69,7 @@ impl Links {
     /// What has come over links and is to be said in the group by us: it has become our turn, or nobody else has.
     pub fn take_says(&mut self, now: Duration) -> Vec<Effect> {
         let Self { standby, roster, gates, hello, .. } = self;
-        let ours = |eid| roster.home(eid).and_then(|home| gates.get(&home)) == Some(&hello.node);
+        let ours = |eid| gate_of(roster, gates, eid) == Some(hello.node);
         let says = standby.take(ours).into_iter().chain(standby.take_due(now));
         says.map(|(eid, subject)| Effect::Say { eid, subject }).collect()
     }
@@ -161,7 +161,7 @@ impl Links {
                 continue;
             }
             self.ledger.tell(eid, &statement.change.subject());
-            bytes += STATEMENT_BYTES + name_bytes(&statement.change);
+            bytes += STATEMENT_BYTES + statement.change.name().len();
             statements.push(statement);
         }
         statements
@@ -190,12 +190,5 @@ fn blank(subject: Subject) -> Change {
             Change::DeviceState { device, state: DeviceState::Unavailable, cachable: true }
         }
         Subject::Mailbox(mailbox) => Change::Mwi { mailbox, counts: MessageCounts::default() },
-    }
-}
-
-fn name_bytes(change: &Change) -> usize {
-    match change {
-        Change::DeviceState { device, .. } => device.as_str().len(),
-        Change::Mwi { mailbox, .. } => mailbox.as_str().len(),
     }
 }

@@ -189,9 +189,7 @@ impl Node {
             return;
         }
         let subject = change.subject();
-        if self.healing.forgive(eid, &subject) {
-            self.group.outbox.cancel_withdrawal(eid, &Topic::Change(eid, subject));
-        }
+        self.forgive(eid, &subject);
         let by_node = stamp.is_some();
         let stamp = stamp.unwrap_or(Stamp { time: self.time(now), ..Stamp::default() });
         match self.states.enter(eid, &change, stamp) {

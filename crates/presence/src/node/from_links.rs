@@ -78,9 +78,7 @@ impl Node {
             return self.drop_for(Drop::Ephemeral);
         }
         let subject = change.subject();
-        if self.healing.forgive(eid, &subject) {
-            self.group.outbox.cancel_withdrawal(eid, &Topic::Change(eid, subject.clone()));
-        }
+        self.forgive(eid, &subject);
         let before = self.shown(&subject);
         let mut effect = self.states.enter(eid, change, origin);
         if effect == states::Effect::Stale {
@@ -92,7 +90,9 @@ impl Node {
             (_, Subject::Mailbox(mailbox)) => {
                 let links = &self.links;
                 self.states.order(mailbox, |eid| links.version(eid, &subject));
-                if let Some((latest, shown)) = self.shown(&subject).filter(|_| before != self.shown(&subject))
+                let now = self.shown(&subject);
+                if now != before
+                    && let Some((latest, shown)) = now
                 {
                     self.tell_servers(latest, &shown);
                 }

@@ -1,10 +1,10 @@
 //! How the words of a server are taken back: it has departed, or does not stand for them any more.
 
 use super::Node;
-use crate::outbox::Word;
+use crate::outbox::{Topic, Word};
 use crate::output::{Holder, Note};
 use crate::states::Taken;
-use crate::{Change, Eid, Kind, Member, Message, ServerId};
+use crate::{Change, Eid, Kind, Member, Message, ServerId, Subject};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -93,6 +93,13 @@ impl Node {
     /// Whether an EID is one of our servers'.
     fn speaks_for(&self, eid: Eid) -> bool {
         self.servers.iter().any(|server| server.eid() == Some(eid))
+    }
+
+    /// A server says something newer of what was taken back, or is about to be.
+    pub(super) fn forgive(&mut self, eid: Eid, subject: &Subject) {
+        if self.healing.forgive(eid, subject) {
+            self.group.outbox.cancel_withdrawal(eid, &Topic::Change(eid, subject.clone()));
+        }
     }
 
     /// Whether nobody else tells stock servers what a server elsewhere says.

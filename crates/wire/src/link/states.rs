@@ -63,13 +63,10 @@ fn write_one(out: &mut Vec<u8>, before: &Before, statement: &Statement) {
     distance(out, before.version.clock, version.clock);
     varint(out, origin.sequence);
     distance(out, version.clock, origin.time);
+    name(out, change.name());
     match change {
-        Change::DeviceState { device, state, .. } => {
-            name(out, device.as_str());
-            out.push(state.number() as u8);
-        }
-        Change::Mwi { mailbox, counts } => {
-            name(out, mailbox.as_str());
+        Change::DeviceState { state, .. } => out.push(state.number() as u8),
+        Change::Mwi { counts, .. } => {
             varint(out, u64::from(counts.new).min(COUNT_MAX));
             varint(out, u64::from(counts.old).min(COUNT_MAX));
         }
