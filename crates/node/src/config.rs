@@ -1,6 +1,7 @@
 //! The node's configuration: one TOML file, some of it overridden by the environment, checked as a whole before
 //! anything starts. `node.example.toml` documents every field.
 
+mod channels;
 mod contradictions;
 mod schema;
 mod sections;
@@ -12,6 +13,7 @@ mod values;
 use daemon::config::{Secret, Source};
 use daemon::http::Http;
 use daemon::logging::Log;
+use presence::link::Filter;
 use presence::{Eid, Pattern};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -96,6 +98,10 @@ pub(crate) struct Server {
     pub(crate) eid: Option<Eid>,
     /// Digest authentication in both directions; without it the address is the proof.
     pub(crate) credentials: Option<Credentials>,
+    /// What it is told.
+    pub(crate) tell: Filter,
+    /// What is taken from it.
+    pub(crate) take: Filter,
 }
 
 /// A user of digest authentication.
@@ -108,9 +114,14 @@ pub(crate) struct Credentials {
 impl Config {
     /// The configuration as the core needs it; `started` is the wall clock when its time was zero.
     pub(crate) fn core(&self, started: Duration) -> presence::Config {
+        let server = |it: &Server| presence::ServerConfig {
+            eid: it.eid,
+            tell: it.tell.clone(),
+            take: it.take.clone(),
+        };
         let address = self.cluster.as_ref().map_or(self.sip.address.ip(), |cluster| cluster.address);
         presence::Config {
-            servers: self.servers.iter().map(|server| presence::ServerConfig { eid: server.eid }).collect(),
+            servers: self.servers.iter().map(server).collect(),
             ephemeral: self.ephemeral.clone(),
             site: self.site.as_ref().map_or("", |site| &site.name).into(),
             peers: self.links.iter().map(|link| link.filters.clone()).collect(),

@@ -45,7 +45,7 @@ impl Group {
     fn new(servers: usize, devices: usize, served: bool) -> Self {
         let mut config = Config::new(Eid([2, 0, 0, 0, 1, 0x21]), "192.0.2.21", NOW);
         if served {
-            config.servers.push(ServerConfig { eid: Some(SERVED) });
+            config.servers.push(ServerConfig { eid: Some(SERVED), ..ServerConfig::default() });
         }
         let mut group = Self { node: Node::new(config), servers, devices, said: 0 };
         let members = (0..servers).map(member).chain([ME]).collect();

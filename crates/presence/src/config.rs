@@ -1,6 +1,6 @@
 //! What the core has to know beforehand.
 
-use crate::link::PeerConfig;
+use crate::link::{Filter, PeerConfig};
 use crate::{EPHEMERAL, Eid, Pattern};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -14,10 +14,14 @@ pub const HOLD: Duration = Duration::from_secs(15);
 pub struct ServerId(pub usize);
 
 /// What is known of a server beforehand.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ServerConfig {
     /// Its EID, if it is known; else it is learned from its first report.
     pub eid: Option<Eid>,
+    /// What it is told.
+    pub tell: Filter,
+    /// What is taken from it.
+    pub take: Filter,
 }
 
 /// The node's configuration, as the core needs it.

@@ -323,7 +323,7 @@ impl Node {
     }
 
     fn push_to_server(&mut self, server: ServerId, word: Word) {
-        if self.server(server).outbox.push(word).is_err() {
+        if self.server(server).push(word).is_err() {
             self.drop_for(Drop::QueueFull);
         }
     }

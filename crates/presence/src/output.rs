@@ -232,7 +232,7 @@ pub enum Drop {
     Stale,
     /// Its device concerns nobody else.
     Ephemeral,
-    /// A link's filter does not let it in.
+    /// A link's filter, or a server's, does not let it in.
     Barred,
 }
 

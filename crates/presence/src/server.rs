@@ -1,7 +1,8 @@
 //! A server of this node: an Asterisk without a cluster module that the node listens to and tells about the others.
 
-use crate::outbox::{Outbox, Word};
-use crate::{Eid, Outcome, ServerConfig};
+use crate::link::Filter;
+use crate::outbox::{Outbox, Overflow, Word};
+use crate::{Change, Eid, Outcome, ServerConfig};
 use core::time::Duration;
 
 /// The first wait before a word is sent again to a server that did not take it; doubled each time.
@@ -20,6 +21,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(20);
 /// One server and what it is still to be told.
 pub(crate) struct Server {
     pub(crate) outbox: Outbox,
+    tell: Filter,
+    take: Filter,
     configured_eid: Option<Eid>,
     /// The EID of its last report; kept while it is silent, so that what waits for it stays meant for it.
     learned_eid: Option<Eid>,
@@ -59,6 +62,8 @@ impl Server {
         Self {
             // A publication is a chain of entity tags: one request at a time.
             outbox: Outbox::new(1),
+            tell: config.tell.clone(),
+            take: config.take.clone(),
             configured_eid: config.eid,
             learned_eid: None,
             reporting: false,
@@ -160,6 +165,18 @@ impl Server {
     /// Tells, once, that it has said all again that it still stands for.
     pub(crate) fn end_repeats(&mut self, now: Duration) -> bool {
         self.sweep_at.take_if(|at| *at <= now).is_some()
+    }
+
+    /// Whether a state is taken from it.
+    pub(crate) fn takes(&self, eid: Eid, change: &Change) -> bool {
+        self.take.admit(eid, change).is_ok()
+    }
+
+    /// Has a word wait for the server, if it is one that the server is told.
+    pub(crate) fn push(&mut self, word: Word) -> Result<(), Overflow> {
+        let is_told = self.tell == Filter::default()
+            || word.state().is_none_or(|(eid, subject)| self.tell.admit_subject(eid, &subject).is_ok());
+        if is_told { self.outbox.push(word) } else { Ok(()) }
     }
 
     /// The next word for the server, when it may go out.

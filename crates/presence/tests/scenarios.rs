@@ -166,7 +166,7 @@ fn a_lamp_that_went_out_and_was_forgotten_while_a_server_was_silent_goes_out_the
 
 #[test]
 fn a_server_is_told_nothing_before_its_eid_is_known() {
-    let mut world = World::outside(vec![ServerConfig { eid: None }]);
+    let mut world = World::outside(vec![ServerConfig { eid: None, ..ServerConfig::default() }]);
     world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
     world.input(Input::Alive(FIRST));
     world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
@@ -177,7 +177,7 @@ fn a_server_is_told_nothing_before_its_eid_is_known() {
 
 #[test]
 fn a_server_that_only_says_who_it_is_is_told_everything() {
-    let mut world = World::outside(vec![ServerConfig { eid: None }; 2]);
+    let mut world = World::outside(vec![ServerConfig { eid: None, ..ServerConfig::default() }; 2]);
     world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
     world.input(Input::Alive(FIRST));
     world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
@@ -192,7 +192,7 @@ fn a_server_that_only_says_who_it_is_is_told_everything() {
 
 #[test]
 fn a_server_whose_eid_becomes_known_is_told_what_was_taken_back_before() {
-    let mut world = World::outside(vec![ServerConfig { eid: None }]);
+    let mut world = World::outside(vec![ServerConfig { eid: None, ..ServerConfig::default() }]);
     world.input(Input::Joined { me: ME, members: vec![ME, OTHER] });
     world.input(Input::Alive(FIRST));
     for eid in [PBX1, PBX3] {
@@ -352,7 +352,10 @@ fn the_second_of_two_equal_eids_is_refused_and_told_once() {
 
 #[test]
 fn a_report_under_somebody_elses_eid_is_refused() {
-    let mut world = World::outside(vec![ServerConfig { eid: None }, ServerConfig { eid: Some(PBX4) }]);
+    let mut world = World::outside(vec![
+        ServerConfig { eid: None, ..ServerConfig::default() },
+        ServerConfig { eid: Some(PBX4), ..ServerConfig::default() },
+    ]);
     world.input(Input::Joined { me: ME, members: vec![ME, ONE] });
     world.deliver(ONE, said(PBX1, lamp(DeviceState::InUse)));
     for taken in [NODE, PBX1, PBX4] {
@@ -365,7 +368,7 @@ fn a_report_under_somebody_elses_eid_is_refused() {
 
 #[test]
 fn a_server_that_comes_back_with_another_eid_leaves_nothing_under_the_old_one() {
-    let mut world = World::outside(vec![ServerConfig { eid: None }; 2]);
+    let mut world = World::outside(vec![ServerConfig { eid: None, ..ServerConfig::default() }; 2]);
     world.report(FIRST, PBX3, lamp(DeviceState::InUse)).unwrap();
     world.report(FIRST, PBX4, lamp(DeviceState::NotInUse)).unwrap();
     assert!(world.node.states().of(PBX3).is_none());

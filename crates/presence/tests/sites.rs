@@ -253,7 +253,7 @@ fn state_of(change: &Change) -> Option<DeviceState> {
 
 fn new_node(place: usize, site: u8, peers: Vec<PeerConfig>, now: Duration) -> Node {
     let started = STARTED + now;
-    let servers = vec![ServerConfig { eid: Some(pbx(place)) }];
+    let servers = vec![ServerConfig { eid: Some(pbx(place)), ..ServerConfig::default() }];
     let site = format!("site{site}").into();
     Node::new(Config {
         servers,

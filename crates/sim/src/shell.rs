@@ -144,7 +144,11 @@ impl Shell {
         *self =
             Self { life: self.life + 1, born: now, ..Self::new(self.number, self.member, links, self.clock) };
         let mut config = Config::new(self.eid, "192.0.2.200", self.clock + now);
-        config.servers = self.links.iter().map(|link| ServerConfig { eid: link.configured }).collect();
+        config.servers = self
+            .links
+            .iter()
+            .map(|link| ServerConfig { eid: link.configured, ..ServerConfig::default() })
+            .collect();
         config.site = format!("site{}", site.number).into();
         config.peers = vec![PeerConfig::default(); site.peers];
         config.hold = site.hold;

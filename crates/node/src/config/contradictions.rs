@@ -29,6 +29,7 @@ pub(super) fn report(source: &mut Source<'_>, draft: &Draft) {
     let eids = draft.eid.iter().chain(draft.servers.iter().filter_map(|server| server.eid.as_ref()));
     source.report_equal(eids, "EID, the entityid of its asterisk.conf");
     report_addresses(source, draft);
+    draft.servers.iter().for_each(|server| server.choice.report(source, &draft.channels));
     report_links(source, draft);
 }
 
@@ -54,7 +55,7 @@ fn report_links(source: &mut Source<'_>, draft: &Draft) {
     source.report_equal(draft.channels.iter().filter_map(|channel| channel.name.as_ref()), "name");
     for link in &draft.links {
         report_way(source, draft, link);
-        report_channels(source, draft, link);
+        link.choice.report(source, &draft.channels);
         if let Some(name) = link.name.as_ref().filter(|_| link.is_open()) {
             let sentence = "has no eids, so this peer may speak for any server of any other site; write eids = [...] to bound it";
             source.warn(name.origin.problem(sentence));
@@ -76,21 +77,6 @@ fn report_way(source: &mut Source<'_>, draft: &Draft, link: &LinkDraft) {
     {
         let sentence = format!("\"{}\" is where this node listens itself; write the peer's", dial.value);
         source.report(dial.origin.problem(sentence));
-    }
-}
-
-fn report_channels(source: &mut Source<'_>, draft: &Draft, link: &LinkDraft) {
-    let known: Vec<&str> =
-        draft.channels.iter().filter_map(|it| Some(it.name.as_ref()?.value.as_str())).collect();
-    for name in link.send.iter().chain(&link.take).flatten() {
-        if !known.contains(&name.value.as_str()) {
-            let sentence = format!(
-                "{:?} is no [[channel]]; write one of that name, or one of those that there are ({})",
-                name.value,
-                known.join(", ")
-            );
-            source.report(name.origin.problem(sentence));
-        }
     }
 }
 

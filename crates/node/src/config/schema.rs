@@ -7,7 +7,7 @@ pub(super) const ROOT: &[&str] =
 pub(super) const CLUSTER: &[&str] = &["group", "address"];
 pub(super) const SIP: &[&str] = &["listen", "address"];
 pub(super) const DEVICES: &[&str] = &["ephemeral"];
-pub(super) const SERVER: &[&str] = &["name", "address", "eid", "user", "password"];
+pub(super) const SERVER: &[&str] = &["name", "address", "eid", "user", "password", "send", "take"];
 
 pub(super) const SITE: &[&str] = &["name", "key", "listen", "listen_tcp", "keepalive", "hold"];
 pub(super) const CHANNEL: &[&str] = &["name", "devices", "mailboxes"];
@@ -46,8 +46,9 @@ pub(super) const LINK_NAME: Field = field("name", "west-node1", None);
 pub(super) const LINK_KEYS: Field = field("keys", "SHA256:JEj35IEopdl2xFPDjGyXUW2Y2yAkMpfPG6YaWfACHOA", None);
 pub(super) const LINK_DIAL: Field = field("dial", "west.example.net:4521", None);
 pub(super) const LINK_TRANSPORT: Field = field("transport", "udp", None);
-pub(super) const LINK_SEND: Field = field("send", "phones", None);
-pub(super) const LINK_TAKE: Field = field("take", "phones", None);
+/// Of links and of servers.
+pub(super) const SEND: Field = field("send", "phones", None);
+pub(super) const TAKE: Field = field("take", "phones", None);
 pub(super) const LINK_EIDS: Field = field("eids", "02:00:00:00:02:01", None);
 
 /// The password of every server that has a user and no password of its own.

@@ -1,7 +1,8 @@
 //! Reads each table of the file into a draft, whose missing parts have been reported.
 
+use super::channels::{self, ChannelDraft, Choice};
 use super::schema;
-use super::sites::{self, ChannelDraft, LinkDraft, SiteDraft};
+use super::sites::{self, LinkDraft, SiteDraft};
 use super::{Cluster, Config, Credentials, Server, Sip, values};
 use daemon::config::{Found, Origin, Source, Table};
 use daemon::http::Http;
@@ -38,6 +39,7 @@ pub(super) struct ServerDraft {
     pub(super) address: Option<Found<SocketAddr>>,
     pub(super) eid: Option<Found<Eid>>,
     credentials: Option<Credentials>,
+    pub(super) choice: Choice,
 }
 
 /// Reads the whole document.
@@ -58,7 +60,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Draft {
     let table = source.table(&root, "site", schema::SITE);
     let site = table.is_written().then(|| sites::site(source, &table));
     let tables = source.tables(&root, "channel", schema::CHANNEL);
-    let channels = tables.iter().map(|table| sites::channel(source, table)).collect();
+    let channels = tables.iter().map(|table| channels::channel(source, table)).collect();
     let tables = source.tables(&root, "link", schema::LINK);
     let links = tables.iter().map(|table| sites::link(source, table)).collect();
     Draft { eid, cluster, sip, ephemeral, http, log, servers, site, channels, links }
@@ -125,7 +127,8 @@ fn server(source: &mut Source<'_>, table: &Table<'_>) -> ServerDraft {
     let address = source.read(address, values::sip_address);
     let eid = table.text(source, &schema::SERVER_EID);
     let eid = source.read(eid, values::eid);
-    ServerDraft { name, address, eid, credentials: credentials(source, table) }
+    let credentials = credentials(source, table);
+    ServerDraft { name, address, eid, credentials, choice: Choice::read(source, table) }
 }
 
 fn credentials(source: &mut Source<'_>, table: &Table<'_>) -> Option<Credentials> {
@@ -156,11 +159,14 @@ impl Draft {
             None => None,
         };
         let servers = self.servers.into_iter().map(|draft| {
+            let [tell, take] = draft.choice.finish(&self.channels);
             Some(Server {
                 name: draft.name?.value,
                 address: draft.address?.value,
                 eid: draft.eid.map(|eid| eid.value),
                 credentials: draft.credentials,
+                tell,
+                take,
             })
         });
         Some(Config {

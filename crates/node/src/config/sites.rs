@@ -1,10 +1,11 @@
-//! Reads what concerns other sites: the node's own site, channels, and links.
+//! Reads what concerns other sites: the node's own site, and links.
 
+use super::channels::{ChannelDraft, Choice};
 use super::{Link, Site, schema, values};
 use daemon::config::{Field, Found, Source, Table};
 use link::{Address, Fingerprint, Transport};
-use presence::link::{Channel, Filter, PeerConfig};
-use presence::{Eid, Pattern};
+use presence::Eid;
+use presence::link::{Filter, PeerConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,18 +19,12 @@ pub(super) struct SiteDraft {
     hold: Option<Found<Duration>>,
 }
 
-pub(super) struct ChannelDraft {
-    pub(super) name: Option<Found<String>>,
-    channel: Channel,
-}
-
 pub(super) struct LinkDraft {
     pub(super) name: Option<Found<String>>,
     pub(super) keys: Vec<Found<Fingerprint>>,
     pub(super) dial: Option<Found<Address>>,
     pub(super) transport: Option<Found<Transport>>,
-    pub(super) send: Option<Vec<Found<String>>>,
-    pub(super) take: Option<Vec<Found<String>>>,
+    pub(super) choice: Choice,
     eids: Option<Vec<Found<Eid>>>,
 }
 
@@ -86,31 +81,6 @@ fn seconds(
     Some(Found { value: Duration::from_secs_f64(found.value), origin: found.origin })
 }
 
-pub(super) fn channel(source: &mut Source<'_>, table: &Table<'_>) -> ChannelDraft {
-    let name = table.required(source, &schema::CHANNEL_NAME);
-    let name = source.read(name, daemon::config::values::name);
-    let devices = patterns(source, table, &schema::CHANNEL_DEVICES, values::pattern);
-    let mailboxes = patterns(source, table, &schema::CHANNEL_MAILBOXES, values::mailboxes);
-    if devices.is_empty()
-        && mailboxes.is_empty()
-        && let Some(name) = &name
-    {
-        let sentence = "lets nothing through; write devices = [\"*\"], mailboxes = [\"*\"] or both";
-        source.report(name.origin.problem(sentence));
-    }
-    ChannelDraft { name, channel: Channel { devices, mailboxes } }
-}
-
-fn patterns(
-    source: &mut Source<'_>,
-    table: &Table<'_>,
-    field: &Field,
-    read: fn(&str) -> Result<Pattern, String>,
-) -> Vec<Pattern> {
-    let texts = table.texts(source, field).unwrap_or_default();
-    texts.into_iter().filter_map(|text| source.read(Some(text), read)).map(|found| found.value).collect()
-}
-
 pub(super) fn link(source: &mut Source<'_>, table: &Table<'_>) -> LinkDraft {
     let name = table.required(source, &schema::LINK_NAME);
     let name = source.read(name, daemon::config::values::name);
@@ -131,8 +101,7 @@ pub(super) fn link(source: &mut Source<'_>, table: &Table<'_>) -> LinkDraft {
         keys,
         dial: source.read(dial, values::dial),
         transport: source.read(transport, values::transport),
-        send: table.texts(source, &schema::LINK_SEND),
-        take: table.texts(source, &schema::LINK_TAKE),
+        choice: Choice::read(source, table),
         eids,
     }
 }
@@ -157,26 +126,14 @@ impl LinkDraft {
     }
 
     pub(super) fn finish(self, channels: &[ChannelDraft]) -> Option<Link> {
-        let chosen = |names: Option<Vec<Found<String>>>| {
-            names.map(|names| {
-                let of = |name: &Found<String>| {
-                    let named =
-                        |it: &&ChannelDraft| it.name.as_ref().is_some_and(|its| its.value == name.value);
-                    channels.iter().find(named).map(|it| it.channel.clone())
-                };
-                names.iter().filter_map(of).collect()
-            })
-        };
+        let [tell, take] = self.choice.finish(channels);
         let eids = self.eids.map(|eids| eids.into_iter().map(|eid| eid.value).collect());
         Some(Link {
             name: self.name?.value,
             keys: self.keys.into_iter().map(|key| key.value).collect(),
             dial: self.dial.map(|dial| dial.value),
             transport: self.transport?.value,
-            filters: PeerConfig {
-                tell: Filter { eids: None, channels: chosen(self.send) },
-                take: Filter { eids, channels: chosen(self.take) },
-            },
+            filters: PeerConfig { tell, take: Filter { eids, ..take } },
         })
     }
 }

@@ -164,11 +164,26 @@ fn a_link_lets_through_what_its_channels_say() {
     let config = good(&format!("{GOOD}{LINKED}{channels}"), &[]);
     let core = config.core(Duration::ZERO);
     assert_eq!((&*core.site, core.hold), ("east", Duration::from_secs(15)));
-    let counts = |filter: &presence::link::Filter| filter.channels.as_ref().map(Vec::len);
+    let counts = |filter: &Filter| filter.channels.as_ref().map(Vec::len);
     assert_eq!((counts(&core.peers[0].tell), counts(&core.peers[0].take)), (Some(1), Some(2)));
     assert_eq!(core.peers[0].take.eids, Some([Eid([2, 0, 0, 0, 2, 1])].into()));
     let plain = good(&format!("{GOOD}{LINKED}"), &[]).core(Duration::ZERO);
     assert_eq!((counts(&plain.peers[0].tell), counts(&plain.peers[0].take)), (None, None));
+}
+
+#[test]
+fn a_server_is_told_and_may_say_what_its_channels_say() {
+    let server = "eid = '2:0:0:0:0:1'\nsip.listen = '192.0.2.21:5060'\n[[server]]\nname = 'vm'\naddress = '192.0.2.1'\nsend = []\n\
+                  take = ['mwi']\n";
+    let channel = "[[channel]]\nname = 'mwi'\nmailboxes = ['*']\n";
+    let core = good(&[server, channel].concat(), &[]).core(Duration::ZERO);
+    let counts = |filter: &Filter| filter.channels.as_ref().map(Vec::len);
+    assert_eq!((counts(&core.servers[0].tell), counts(&core.servers[0].take)), (Some(0), Some(1)));
+    let told = &problems(server, &[])[..];
+    assert!(
+        told[0].starts_with("node.toml:7: [[server]] \"vm\": take \"mwi\" is no [[channel]]"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -315,7 +330,7 @@ password = "x"
             r#"node.toml:14: [[server]] "pbx 3": name "pbx 3" is no name; write 1 to 63 of the characters A-Z a-z 0-9 . _ -"#,
             r#"node.toml:15: [[server]] "pbx 3": address "192.0.2.13:x" is no IP:port; write for example "192.0.2.13:5060""#,
             r#"node.toml:16: [[server]] "pbx 3": eid "00:00:00:00:00:00" means "none" to Asterisk; write another EID"#,
-            r#"node.toml:17: [[server]] "pbx 3": unknown field "colour"; remove it (known: name, address, eid, user, password)"#,
+            r#"node.toml:17: [[server]] "pbx 3": unknown field "colour"; remove it (known: name, address, eid, user, password, send, take)"#,
             r#"node.toml:18: [[server]] number 2: name is missing; write name = "pbx3""#,
             r#"node.toml:19: [[server]] number 2: address "0.0.0.0" is no place to send to; write the IP:port of one host, for example "192.0.2.13:5060""#,
             r#"node.toml:20: [[server]] number 2: user "a:b" is no user name; write ASCII without blanks, quotes and colons, as in "presence""#,

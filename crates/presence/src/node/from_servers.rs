@@ -47,6 +47,10 @@ impl Node {
             self.drop_for(Drop::Ephemeral);
             return Ok(());
         }
+        if !self.server(server).takes(eid, &change) {
+            self.drop_for(Drop::Barred);
+            return Ok(());
+        }
         let said_again = self.states.is_suspect(eid, &change.subject());
         if said_again && self.server(server).sweep_at().is_some() {
             self.server(server).expect_repeats(now);

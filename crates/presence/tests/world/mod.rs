@@ -139,7 +139,7 @@ pub(crate) fn is_digest(output: &Output) -> bool {
 }
 
 pub(crate) fn config() -> Config {
-    let server = |eid| ServerConfig { eid: Some(eid) };
+    let server = |eid| ServerConfig { eid: Some(eid), ..ServerConfig::default() };
     Config { servers: vec![server(PBX3), server(PBX4)], ..Config::new(NODE, "192.0.2.21", STARTED) }
 }
 
