@@ -52,6 +52,8 @@ pub struct NodeLink {
     pub transport: String,
     /// The way there and back, in microseconds.
     pub rtt_us: Option<u64>,
+    /// How late the last state came over it, in microseconds, where the clocks allow to say so.
+    pub lag_us: Option<u64>,
     /// States that wait to be told.
     pub queue: usize,
 }

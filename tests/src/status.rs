@@ -126,18 +126,20 @@ impl Status {
             return;
         }
         screen.heading("links between the sites");
-        let mut rows = vec![header(&["node", "link", "state", "over", "rtt", "waiting"])];
+        let mut rows = vec![header(&["node", "link", "state", "over", "rtt", "lag", "waiting"])];
         for Links { node, links } in &self.links {
             rows.extend(links.iter().map(|link| {
                 let state = if link.up { toned(Tone::Good, "up") } else { toned(Tone::Bad, "down") };
-                let rtt =
-                    link.rtt_us.map_or_else(|| "-".to_owned(), |rtt| format!("{:.1} ms", rtt as f64 / 1e3));
+                let ms = |us: Option<u64>| {
+                    number(us.map_or_else(|| "-".to_owned(), |us| format!("{:.1} ms", us as f64 / 1e3)))
+                };
                 vec![
                     text(*node),
                     text(&link.link),
                     state,
                     text(&link.transport),
-                    number(rtt),
+                    ms(link.rtt_us),
+                    ms(link.lag_us),
                     number(link.queue.to_string()),
                 ]
             }));

@@ -89,9 +89,7 @@ impl Driver {
     pub(crate) async fn run(mut self, mut queries: mpsc::Receiver<Query>) {
         while self.way_out != WayOut::Over {
             self.carry_out();
-            if let Some(links) = &mut self.links {
-                links.flush(&mut self.node);
-            }
+            self.flush_links();
             self.sip.flush().await;
             self.advance_way_out();
             let wake_at = self.start + self.wake_at();
@@ -196,7 +194,11 @@ impl Driver {
 
     fn hear_link(&mut self, event: link::Event) {
         let now = self.now();
-        let input = self.links.as_mut().and_then(|links| links.hear(event, &self.metrics));
+        let Some(links) = &mut self.links else { return };
+        if let link::Event::Frame { link, frame } = &event {
+            self.trail.heard_link(now, links.name(*link), frame);
+        }
+        let input = links.hear(event, &self.metrics);
         if let Some(input) = input {
             self.node.handle(now, input);
         }
@@ -300,6 +302,12 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn flush_links(&mut self) {
+        let now = self.now();
+        let Some(links) = &mut self.links else { return };
+        links.flush(&mut self.node, |link, frame| self.trail.sent_link(now, link, frame));
     }
 
     fn multicast(&mut self, now: Duration, message: &Message) {

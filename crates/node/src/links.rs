@@ -30,6 +30,8 @@ struct Line {
     down_because: Option<String>,
     /// Since when it is up, in microseconds since 1970: what is older has not been told late.
     since_us: u64,
+    /// How late the last state came, where the clocks allow to say so.
+    lag: Option<Duration>,
 }
 
 impl Links {
@@ -54,6 +56,7 @@ impl Links {
             room: false,
             down_because: None,
             since_us: 0,
+            lag: None,
         };
         Ok(Some(Self { session, events, lines: config.links.iter().map(line).collect() }))
     }
@@ -104,13 +107,18 @@ impl Links {
         }
     }
 
-    /// Gives the network what the core has for it, where there is room.
-    pub(crate) fn flush(&mut self, node: &mut Node) {
+    /// The name of a link.
+    pub(crate) fn name(&self, link: LinkId) -> &str {
+        &self.lines[link.0].name
+    }
+
+    /// Gives the network what the core has for it, where there is room. `sent` hears of each frame that went.
+    pub(crate) fn flush(&mut self, node: &mut Node, mut sent: impl FnMut(&str, &Frame)) {
         for (number, line) in self.lines.iter_mut().enumerate() {
             while line.room {
                 let Some(frame) = line.held.take().or_else(|| node.poll_frame(PeerId(number))) else { break };
                 match self.session.send(LinkId(number), &frame) {
-                    Ok(()) => {}
+                    Ok(()) => sent(&line.name, &frame),
                     Err(Unsent::Full) => (line.room, line.held) = (false, Some(frame)),
                     // That is told, and what was lost is told again.
                     Err(Unsent::Gone) => line.room = false,
@@ -120,11 +128,12 @@ impl Links {
     }
 
     /// How late states come, where the clocks allow to say so.
-    fn measure(&self, link: LinkId, frame: &Frame, metrics: &Metrics) {
+    fn measure(&mut self, link: LinkId, frame: &Frame, metrics: &Metrics) {
         let Frame::States(statements) = frame else { return };
-        let line = &self.lines[link.0];
+        let line = &mut self.lines[link.0];
         let offset = self.session.status_of(link).clock_offset_us;
         if !trusted(offset) {
+            line.lag = None;
             return;
         }
         let now = now_us().saturating_add_signed(offset.unwrap_or_default());
@@ -132,6 +141,7 @@ impl Links {
         for statement in statements.iter().filter(news) {
             let late = Duration::from_micros(now.saturating_sub(statement.version.clock));
             metrics.link_lag(&line.name, late);
+            line.lag = Some(late);
         }
     }
 
@@ -139,6 +149,11 @@ impl Links {
     pub(crate) fn status(&self) -> impl Iterator<Item = (PeerId, &str, LinkStatus)> {
         let status = self.session.status().into_iter().zip(&self.lines).enumerate();
         status.map(|(number, (status, line))| (PeerId(number), line.name.as_str(), status))
+    }
+
+    /// How late the last state came over a link.
+    pub(crate) fn lag(&self, peer: PeerId) -> Option<Duration> {
+        self.lines[peer.0].lag
     }
 
     /// What is counted and measured, for the metrics.

@@ -2,6 +2,7 @@
 
 use crate::metrics::{Hop, Metrics};
 use crate::notes::Names;
+use presence::link::{Frame, Statement};
 use presence::{Change, Device, DeviceState, Eid, Message, ServerId};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -11,7 +12,8 @@ use std::time::Duration;
 const CANARY: &str = "Custom:asterism-canary";
 
 const CANARIES_MAX: usize = 64;
-const STAMPS_MAX: usize = 16;
+/// Some turns of a canary, at a node with a few servers and links.
+const STAMPS_MAX: usize = 32;
 
 /// Messages whose way through the group is timed at once; more than can be in flight.
 const ON_BUS_MAX: usize = 512;
@@ -65,9 +67,7 @@ impl Trail {
             self.on_bus.pop_front();
         }
         self.on_bus.push_back((message.clone(), now));
-        if let Message::Change { eid, change, .. } = message {
-            self.stamp(now, "sent_group", *eid, change);
-        }
+        self.passed_group(now, "sent_group", message);
     }
 
     /// A message came from the group; `ours` if we had sent it. The group keeps order, so what was sent before it is lost.
@@ -76,8 +76,41 @@ impl Trail {
             let sent_at = self.on_bus.drain(..=position).next_back().map(|(_, at)| at);
             metrics.hop(Hop::group, now.saturating_sub(sent_at.unwrap_or(now)));
         }
-        if let Message::Change { eid, change, .. } = message {
-            self.stamp(now, "heard_group", *eid, change);
+        self.passed_group(now, "heard_group", message);
+    }
+
+    fn passed_group(&mut self, now: Duration, hop: &str, message: &Message) {
+        match message {
+            Message::Change { eid, change, .. } => self.stamp(now, hop, *eid, change),
+            Message::Told(statement) => self.stamp(now, hop, statement.eid, &statement.change),
+            Message::Withdrawal { .. }
+            | Message::Aggregate { .. }
+            | Message::Ping { .. }
+            | Message::Discovery { .. }
+            | Message::Digest { .. }
+            | Message::States { .. }
+            | Message::Link { .. }
+            | Message::Request { .. } => {}
+        }
+    }
+
+    /// A frame went out on a link.
+    pub(crate) fn sent_link(&mut self, now: Duration, link: &str, frame: &Frame) {
+        self.passed_link(now, "sent_link", link, frame);
+    }
+
+    /// A frame came in on a link.
+    pub(crate) fn heard_link(&mut self, now: Duration, link: &str, frame: &Frame) {
+        self.passed_link(now, "heard_link", link, frame);
+    }
+
+    fn passed_link(&mut self, now: Duration, hop: &str, link: &str, frame: &Frame) {
+        let Frame::States(statements) = frame else { return };
+        for Statement { eid, change, .. } in statements {
+            // Only of canaries is there more to do than to look at the name.
+            if canary(change).is_some() {
+                self.stamp(now, &format!("{hop}:{link}"), *eid, change);
+            }
         }
     }
 
@@ -145,6 +178,7 @@ fn canary(change: &Change) -> Option<(&Device, DeviceState)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use presence::link::Version;
 
     const EID: Eid = Eid([0, 0, 0, 0, 0, 1]);
     const AT: Duration = Duration::from_millis(7);
@@ -154,6 +188,16 @@ mod tests {
             device: Device::new(device).unwrap(),
             state: DeviceState::InUse,
             cachable: true,
+        }
+    }
+
+    fn statement() -> Statement {
+        Statement {
+            eid: EID,
+            change: change("Custom:lamp"),
+            withdrawn: false,
+            version: Version { clock: 0, writer: EID },
+            origin: presence::Stamp::default(),
         }
     }
 
@@ -168,6 +212,10 @@ mod tests {
             trail.reported(Duration::ZERO, AT, EID, &change, &metrics);
             trail.sent(AT, Duration::ZERO, &message, &metrics);
             trail.heard(AT * 2, true, &message, &metrics);
+            let statement = Statement { change: change.clone(), ..statement() };
+            trail.sent_link(AT * 2, "west", &Frame::States(vec![statement.clone()]));
+            trail.heard_link(AT * 3, "north", &Frame::States(vec![statement.clone()]));
+            trail.heard(AT * 3, false, &Message::Told(statement), &metrics);
             trail.publishing(AT, ServerId(0), EID, change);
             trail.published(AT * 3, ServerId(0), true, &names, &metrics);
         }
@@ -175,7 +223,15 @@ mod tests {
         let told: Vec<_> = stamps.iter().map(|stamp| (stamp.hop.as_str(), stamp.age_us)).collect();
         assert_eq!(
             told,
-            [("received", 28_000), ("sent_group", 21_000), ("heard_group", 14_000), ("published:pbx", 7_000)]
+            [
+                ("received", 28_000),
+                ("sent_group", 21_000),
+                ("heard_group", 14_000),
+                ("sent_link:west", 14_000),
+                ("heard_link:north", 7_000),
+                ("heard_group", 7_000),
+                ("published:pbx", 7_000)
+            ]
         );
         assert!(trail.stamps(AT * 4, "Custom:lamp").is_empty());
         assert!(trail.on_bus.is_empty());

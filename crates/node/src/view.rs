@@ -107,6 +107,8 @@ struct LinkView {
     transport: &'static str,
     /// The way there and back, in microseconds.
     rtt_us: Option<u64>,
+    /// How late the last state came over it, in microseconds, where the clocks allow to say so.
+    lag_us: Option<u64>,
     /// How far the peer's clock is ahead, in microseconds.
     clock_offset_us: Option<i64>,
     /// States that wait to be told.
@@ -124,16 +126,18 @@ struct NodeView {
 }
 
 pub(crate) fn links(node: &Node, links: Option<&crate::links::Links>) -> Links {
-    let views =
-        links.into_iter().flat_map(crate::links::Links::status).map(|(peer, name, status)| LinkView {
-            link: name.to_owned(),
-            up: status.up,
-            remote: status.remote.map(|remote| remote.to_string()),
-            transport: status.transport.as_str(),
-            rtt_us: status.rtt.and_then(|rtt| u64::try_from(rtt.as_micros()).ok()),
-            clock_offset_us: status.clock_offset_us,
-            queue: node.link_queue(peer),
-        });
+    let us = |time: Duration| u64::try_from(time.as_micros()).ok();
+    let view = |links: &crate::links::Links, (peer, name, status): (_, &str, link::LinkStatus)| LinkView {
+        link: name.to_owned(),
+        up: status.up,
+        remote: status.remote.map(|remote| remote.to_string()),
+        transport: status.transport.as_str(),
+        rtt_us: status.rtt.and_then(us),
+        lag_us: links.lag(peer).and_then(us),
+        clock_offset_us: status.clock_offset_us,
+        queue: node.link_queue(peer),
+    };
+    let views = links.into_iter().flat_map(|links| links.status().map(|status| view(links, status)));
     let texts = |eids: &[presence::Eid]| eids.iter().map(ToString::to_string).collect();
     let nodes = node.roster().map(|it| NodeView {
         node: it.node.to_string(),
