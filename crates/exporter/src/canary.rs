@@ -4,6 +4,7 @@
 //! one is looked into: what was seen of it says where it stopped, or else the stamps of the nodes on its way. A node tells
 //! how old each stamp is, so no clock of any machine has to be right.
 
+use crate::config;
 use crate::hop::{self, Hop, Passed, Route};
 use crate::place::{NodeId, Place, ServerId};
 use crate::propagation::Reached;
@@ -37,7 +38,7 @@ pub(crate) enum Output {
 /// One stamp of a node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Stamp {
-    /// `received`, `sent_group`, `heard_group` or `published:<server>`.
+    /// `received`, `sent_group`, `heard_group`, `sent_link:<link>`, `heard_link:<link>` or `published:<server>`.
     pub(crate) hop: String,
     /// What was passed on.
     pub(crate) state: String,
@@ -46,7 +47,7 @@ pub(crate) struct Stamp {
 }
 
 /// A canary that was not seen where it should have been.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Loss {
     pub(crate) origin: ServerId,
     pub(crate) place: Place,
@@ -59,6 +60,8 @@ pub(crate) struct Loss {
 
 /// The canaries of all servers.
 pub(crate) struct Canaries {
+    /// We send them; else another exporter does.
+    send: bool,
     period: Duration,
     canaries: Vec<Canary>,
     losses: Vec<Open>,
@@ -85,7 +88,7 @@ impl Canaries {
     /// One canary for each server, spread evenly over the period.
     pub(crate) fn new<'a>(
         servers: impl ExactSizeIterator<Item = &'a str>,
-        period: Duration,
+        config::Canary { send, period }: config::Canary,
         start: Duration,
     ) -> Self {
         let step = period / u32::try_from(servers.len().max(1)).unwrap_or(u32::MAX);
@@ -95,7 +98,7 @@ impl Canaries {
             number: 0,
             sent: None,
         });
-        Self { period, canaries: canaries.collect(), losses: Vec::new(), outputs: VecDeque::new() }
+        Self { send, period, canaries: canaries.collect(), losses: Vec::new(), outputs: VecDeque::new() }
     }
 
     /// The server was connected anew: what it shows counts, not what it was told before.
@@ -104,7 +107,7 @@ impl Canaries {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        let sends = self.canaries.iter().map(|canary| canary.due);
+        let sends = self.canaries.iter().filter(|_| self.send).map(|canary| canary.due);
         sends.chain(self.losses.iter().map(|open| open.until)).min()
     }
 
@@ -115,7 +118,8 @@ impl Canaries {
         ready: impl Fn(ServerId) -> bool,
         shows: impl Fn(ServerId, &str) -> Option<DeviceState>,
     ) {
-        for (index, canary) in self.canaries.iter_mut().enumerate().filter(|(_, canary)| canary.due <= now) {
+        let due = |(_, canary): &(usize, &mut Canary)| self.send && canary.due <= now;
+        for (index, canary) in self.canaries.iter_mut().enumerate().filter(due) {
             let server = ServerId(index);
             let late = now - canary.due;
             let passed = u32::try_from(late.as_nanos() / self.period.as_nanos()).unwrap_or(u32::MAX);
@@ -139,17 +143,25 @@ impl Canaries {
         self.close(|open| open.until <= now);
     }
 
+    /// A server showed a new state of one of the canaries. Gives its number if another exporter sent it there.
+    pub(crate) fn followed(&mut self, server: ServerId, device: &str) -> Option<u64> {
+        let canary = &mut self.canaries[server.0];
+        let is_its = !self.send && *canary.device == *device;
+        canary.number += u64::from(is_its);
+        is_its.then_some(canary.number)
+    }
+
     /// Looks into a lost canary.
     pub(crate) fn lost(&mut self, loss: Loss, now: Duration) {
-        let Loss { origin, place, reached, route, .. } = loss;
-        if let Some(hop) = hop::seen(origin, place, reached, route) {
+        let Loss { origin, place, reached, .. } = loss;
+        if let Some(hop) = hop::seen(origin, place, reached, &loss.route) {
             return self.outputs.push_back(Output::Lost { origin, target: place.server, hop });
         }
         if self.losses.len() >= LOSSES_MAX {
             let hop = Hop::Unknown;
             return self.outputs.push_back(Output::Lost { origin, target: place.server, hop });
         }
-        let waits: BTreeSet<_> = route.nodes().collect();
+        let waits = loss.route.nodes();
         for node in waits.iter().copied() {
             let asked = |open: &Open| open.loss.origin == origin && open.waits.contains(&node);
             if !self.losses.iter().any(asked) {
@@ -178,7 +190,7 @@ impl Canaries {
 
     fn close(&mut self, done: impl Fn(&Open) -> bool) {
         for Open { loss, passed, .. } in self.losses.extract_if(.., |open| done(open)) {
-            let hop = hop::stamped(loss.route, |node| passed.get(&node).copied());
+            let hop = hop::stamped(&loss.route, |node| passed.get(&node).copied());
             self.outputs.push_back(Output::Lost { origin: loss.origin, target: loss.place.server, hop });
         }
     }
@@ -194,8 +206,13 @@ fn passed(stamps: &[Stamp], loss: &Loss, period: Duration) -> Passed {
         let is_state = !knows || stamp.state == loss.state.as_str();
         is_state && (begin..end).contains(&stamp.at)
     };
-    let has = |hop: &str| stamps.iter().filter(its).any(|stamp| stamp.hop == hop);
-    Passed { received: has("received"), sent: has("sent_group"), heard: has("heard_group") }
+    let has = |hop: &str| stamps.iter().filter(its).any(|stamp| stamp.hop.split(':').next() == Some(hop));
+    Passed {
+        received: has("received"),
+        sent: has("sent_group"),
+        heard: has("heard_group"),
+        linked: has("heard_link"),
+    }
 }
 
 #[cfg(test)]
@@ -305,7 +322,7 @@ mod tests {
     }
 
     fn canaries() -> Canaries {
-        Canaries::new(["a", "b"].into_iter(), ms(1_000), ms(0))
+        Canaries::new(["a", "b"].into_iter(), config::Canary { send: true, period: ms(1_000) }, ms(0))
     }
 
     fn loss(origin: Option<NodeId>, target: Option<NodeId>, at: u64) -> Loss {
@@ -313,7 +330,7 @@ mod tests {
             origin: ORIGIN,
             place: Place { server: TARGET, at: At::Ami },
             reached: Reached { origin: true, ami: false, hint: false },
-            route: Route { origin, target },
+            route: Route { origin, target, across: None },
             state: InUse,
             at: ms(at),
         }

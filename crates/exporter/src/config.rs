@@ -19,7 +19,7 @@ use std::time::Duration;
 /// What the exporter is to do.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Config {
-    /// The label of all that is measured here.
+    /// The label of all that is measured here, and the site of servers and nodes that name none.
     pub(crate) site: String,
     /// Metrics and the page.
     pub(crate) http: Http,
@@ -30,14 +30,23 @@ pub(crate) struct Config {
     pub(crate) nodes: Vec<Node>,
     /// Ask the corosync of this machine.
     pub(crate) corosync: bool,
-    /// How often each server's canary is toggled; without one there are none.
-    pub(crate) canary_period: Option<Duration>,
+    pub(crate) canary: Canary,
+}
+
+/// A device at each server that is toggled all the time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Canary {
+    /// Toggle them; else another exporter may do so, and they are followed.
+    pub(crate) send: bool,
+    /// How often each one is toggled.
+    pub(crate) period: Duration,
 }
 
 /// One Asterisk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Server {
     pub(crate) name: String,
+    pub(crate) site: String,
     pub(crate) ami: SocketAddr,
     pub(crate) user: String,
     pub(crate) secret: Secret,
@@ -59,6 +68,7 @@ pub(crate) struct Lamps {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Node {
     pub(crate) name: String,
+    pub(crate) site: String,
     /// `host:port`.
     pub(crate) authority: String,
     pub(crate) token: Option<Secret>,
@@ -80,9 +90,8 @@ impl fmt::Display for Config {
             plural(nodes)
         )?;
         f.write_str(if self.corosync { ", corosync" } else { "" })?;
-        match self.canary_period {
-            Some(period) => write!(f, ", a canary each {} ms", period.as_millis()),
-            None => f.write_str(", no canaries"),
-        }
+        let Canary { send, period } = self.canary;
+        let whose = if send { "" } else { " of another exporter" };
+        write!(f, ", a canary{whose} each {} ms", period.as_millis())
     }
 }

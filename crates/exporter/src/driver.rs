@@ -12,7 +12,6 @@ use crate::hop::Hop;
 use crate::http::Query;
 use crate::metrics::{self, CorosyncFigures, Metrics, Names};
 use crate::place::{NodeId, ServerId};
-use crate::propagation::Kind;
 use crate::samples::{Samples, Way};
 use crate::sources::{Answer, Collector, Sources};
 use crate::view;
@@ -84,10 +83,15 @@ impl Driver {
         let servers: Vec<_> = config
             .servers
             .iter()
-            .map(|server| ServerConfig { name: &server.name, node: server.node.map(NodeId) })
+            .map(|server| ServerConfig {
+                name: &server.name,
+                site: &server.site,
+                node: server.node.map(NodeId),
+            })
             .collect();
-        let metrics = Metrics::new(names(&config), config.canary_period.is_some());
-        let watch = Watch::new(&servers, config.canary_period, clock.now());
+        let node_sites: Vec<&str> = config.nodes.iter().map(|node| node.site.as_str()).collect();
+        let metrics = Metrics::new(names(&config));
+        let watch = Watch::new(&servers, &node_sites, config.canary, clock.now());
         let mut driver = Self {
             clock,
             watch,
@@ -253,7 +257,7 @@ impl Driver {
                 }
             }
             Effect::Seen { change, place, latency } => {
-                let canary = matches!(change.kind, Kind::Canary(_));
+                let canary = change.kind.canary().is_some();
                 let way = Way { origin: change.origin, target: place.server, at: place.at, canary };
                 self.samples.push(way, now, latency);
             }

@@ -65,7 +65,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// All metrics at zero, with a series for each reason that is known beforehand: what is zero should be seen to be zero.
     /// That takes one series for each loss that there could be, so that the first one is seen as an increase.
-    pub(crate) fn new(names: Names, canaries: bool) -> Self {
+    pub(crate) fn new(names: Names) -> Self {
         let mut registry = daemon::metrics::registry();
         let r = registry.sub_registry_with_prefix("asterism");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -130,11 +130,11 @@ impl Metrics {
             names,
             registry,
         };
-        metrics.begin(canaries);
+        metrics.begin();
         metrics
     }
 
-    fn begin(&self, canaries: bool) {
+    fn begin(&self) {
         for server in &self.names.servers {
             for reason in Dropped::ALL {
                 let labels = ReasonLabels { server: server.clone(), reason: reason.as_str() };
@@ -144,7 +144,7 @@ impl Metrics {
         for clock in self.names.nodes.iter().map(String::as_str).chain([OWN_CLOCK]) {
             drop(self.clock_jumps.get_or_create(&ClockLabels { clock: clock.to_owned() }));
         }
-        for origin in self.names.servers.iter().filter(|_| canaries) {
+        for origin in &self.names.servers {
             drop(self.canary_sent.get_or_create(&OriginLabels { origin: origin.clone() }));
             for (target, hop) in
                 self.names.servers.iter().flat_map(|target| Hop::ALL.map(|hop| (target, hop)))
@@ -268,17 +268,14 @@ pub(crate) fn at(at: At) -> &'static str {
 /// The label of a kind of change.
 pub(crate) fn kind(kind: Kind) -> &'static str {
     match kind {
-        Kind::Canary(_) => "canary",
+        Kind::Canary(_) | Kind::Followed(_) => "canary",
         Kind::Passive => "passive",
     }
 }
 
 fn exemplar(change: &Change) -> Exemplar {
     let device = change.device.chars().take(EXEMPLAR_DEVICE_CHARS_MAX).collect();
-    let number = match change.kind {
-        Kind::Canary(number) => Some(("canary", number.to_string())),
-        Kind::Passive => None,
-    };
+    let number = change.kind.canary().map(|number| ("canary", number.to_string()));
     std::iter::once(("device", device)).chain(number).collect()
 }
 

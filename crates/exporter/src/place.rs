@@ -12,6 +12,10 @@ pub(crate) struct ServerId(pub(crate) usize);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) struct NodeId(pub(crate) usize);
 
+/// A site: those of one are in one corosync ring, or served by nodes of that ring.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct SiteId(pub(crate) usize);
+
 /// How far a state has come at one server, in the order in which it comes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum At {

@@ -31,10 +31,10 @@ const CHANGES_MAX: usize = 20_000;
 pub(crate) struct Change {
     pub(crate) device: Arc<str>,
     pub(crate) state: DeviceState,
-    /// The server where it began: for a canary the one that was told, else the one that showed it first.
+    /// The server where it began: for a canary of ours the one that was told, else the one that showed it first.
     pub(crate) origin: ServerId,
     pub(crate) kind: Kind,
-    /// When it began: for a canary, when it should have been sent.
+    /// When it began: for a canary of ours, when it should have been sent.
     pub(crate) at: Duration,
 }
 
@@ -43,8 +43,25 @@ pub(crate) struct Change {
 pub(crate) enum Kind {
     /// We made it, and this is its number.
     Canary(u64),
+    /// Another exporter made it; the number is ours.
+    Followed(u64),
     /// Somebody used a phone.
     Passive,
+}
+
+impl Kind {
+    /// The number of a canary.
+    pub(crate) const fn canary(self) -> Option<u64> {
+        match self {
+            Self::Canary(number) | Self::Followed(number) => Some(number),
+            Self::Passive => None,
+        }
+    }
+
+    /// Whether the origin was the first to show it; a canary of ours the origin has still to show.
+    const fn begins_at_origin(self) -> bool {
+        matches!(self, Self::Followed(_) | Self::Passive)
+    }
 }
 
 /// What became of a change at a place.
@@ -310,16 +327,19 @@ impl Track {
     fn miss(&self, place: Place, number: u64, fate: Fate, findings: &mut VecDeque<Finding>) {
         let Under { change, seen } = &self.changes[&number];
         let fate = match change.kind {
-            Kind::Canary(_) if self.exposure(place, number).is_none_or(|long| long >= EXPOSURE_MIN) => {
+            Kind::Canary(_) | Kind::Followed(_)
+                if self.exposure(place, number).is_none_or(|long| long >= EXPOSURE_MIN) =>
+            {
                 Fate::Lost
             }
             Kind::Passive if self.changes.range(number + 1..).next().is_some() => Fate::Coalesced,
-            Kind::Canary(_) | Kind::Passive => fate,
+            Kind::Canary(_) | Kind::Followed(_) | Kind::Passive => fate,
         };
+        let shown = change.kind.begins_at_origin();
         let at = |at, server| seen.contains_key(&Place { server, at });
         let reached = Reached {
-            origin: change.kind == Kind::Passive || at(At::Ami, change.origin),
-            ami: at(At::Ami, place.server) || change.kind == Kind::Passive && place.server == change.origin,
+            origin: shown || at(At::Ami, change.origin),
+            ami: at(At::Ami, place.server) || shown && place.server == change.origin,
             hint: at(At::Hint, place.server),
         };
         findings.push_back(Finding::Missed { change: change.clone(), place, fate, reached });

@@ -14,14 +14,17 @@ use serde_json::Value;
 /// Disagreements that are listed.
 const LISTED_MAX: usize = 100;
 /// How the states of one server come to another.
-const PATHS: [&str; 4] = ["local", "stock", "node", "node_node"];
+const PATHS: [&str; 5] = ["local", "stock", "node", "node_node", "link"];
 
 /// The label `path`: which nodes a state passes on its way.
 pub(crate) fn path(watch: &Watch, origin: ServerId, target: ServerId) -> &'static str {
-    if origin == target {
-        return PATHS[0];
+    let [local, within @ .., link] = &PATHS;
+    let route = watch.route(origin, target);
+    match route.across {
+        _ if origin == target => local,
+        Some(_) => link,
+        None => within[route.nodes().len()],
     }
-    PATHS[1 + watch.route(origin, target).nodes().count()]
 }
 
 /// An answer that is JSON already.

@@ -1,9 +1,10 @@
 //! All that is decided: reports of servers and phones in, measurements and commands out. No clock, no socket.
 
 use crate::canary::{self, Canaries, Loss, PREFIX, Stamp};
+use crate::config;
 use crate::disagreement::Disagreements;
-use crate::hop::{Hop, Route};
-use crate::place::{At, Look, NodeId, Place, ServerId, has_opinion};
+use crate::hop::{Across, Hop, Route};
+use crate::place::{At, Look, NodeId, Place, ServerId, SiteId, has_opinion};
 use crate::propagation::{Change, Fate, Finding, Kind, Propagation, Sight};
 use crate::views::{DEVICES_MAX, Refused, Views};
 use asterisk::ami::HintStatus;
@@ -85,16 +86,18 @@ impl Dropped {
 /// What is watched, and all that is known of it.
 pub(crate) struct Watch {
     servers: Vec<Server>,
+    /// The site of each node.
+    nodes: Vec<SiteId>,
     views: Views,
     propagation: Propagation,
     disagreements: Disagreements,
-    canaries: Option<Canaries>,
+    canaries: Canaries,
     effects: VecDeque<Effect>,
 }
 
 /// What is known of a server beside the states that it shows.
-#[derive(Default)]
 struct Server {
+    site: SiteId,
     node: Option<NodeId>,
     /// The devices that the list under way has told; nothing when no list is.
     listing: Option<BTreeSet<Arc<str>>>,
@@ -107,24 +110,36 @@ struct Server {
 /// A server of the configuration.
 pub(crate) struct ServerConfig<'a> {
     pub(crate) name: &'a str,
+    /// The name of its site.
+    pub(crate) site: &'a str,
     /// The node that serves it; a server in the group itself has none.
     pub(crate) node: Option<NodeId>,
 }
 
+impl Server {
+    fn new(site: SiteId, node: Option<NodeId>) -> Self {
+        Self { site, node, listing: None, hints: BTreeMap::new(), lamps: BTreeMap::new() }
+    }
+}
+
 impl Watch {
-    /// Knows nothing yet. `canary_period` is how often each server's canary is toggled.
+    /// Knows nothing yet. `nodes` has the site of each node.
     pub(crate) fn new(
         servers: &[ServerConfig<'_>],
-        canary_period: Option<Duration>,
+        nodes: &[&str],
+        canary: config::Canary,
         start: Duration,
     ) -> Self {
-        let names = servers.iter().map(|server| server.name);
+        let sites: BTreeSet<&str> =
+            servers.iter().map(|server| server.site).chain(nodes.iter().copied()).collect();
+        let site = |name: &str| SiteId(sites.iter().take_while(|site| **site < name).count());
         Self {
-            servers: servers.iter().map(|server| Server { node: server.node, ..Server::default() }).collect(),
+            servers: servers.iter().map(|server| Server::new(site(server.site), server.node)).collect(),
+            nodes: nodes.iter().copied().map(site).collect(),
             views: Views::default(),
             propagation: Propagation::default(),
             disagreements: Disagreements::default(),
-            canaries: canary_period.map(|period| Canaries::new(names, period, start)),
+            canaries: Canaries::new(servers.iter().map(|server| server.name), canary, start),
             effects: VecDeque::new(),
         }
     }
@@ -143,9 +158,7 @@ impl Watch {
             vanished.iter().for_each(|device| self.judge(device, now));
         } else {
             self.disagreements.admit(server);
-            if let Some(canaries) = &mut self.canaries {
-                canaries.connected(server);
-            }
+            self.canaries.connected(server);
             self.judge_all(&vanished, now);
         }
     }
@@ -174,10 +187,15 @@ impl Watch {
         if let Some(listing) = &mut self.servers[server.0].listing {
             listing.insert(device.clone());
         }
-        if news && has_opinion(state) && !device.starts_with(PREFIX) {
+        if !news || !has_opinion(state) {
+            return;
+        }
+        if !device.starts_with(PREFIX) {
             let change = Change { device, state, origin: server, kind: Kind::Passive, at };
-            let awaited = |awaited: Place| awaited != place && awaited.at != At::Hint;
-            self.begin(change, awaited);
+            self.begin(change, |awaited| awaited != place && awaited.at != At::Hint);
+        } else if let Some(number) = self.canaries.followed(server, &device) {
+            let change = Change { device, state, origin: server, kind: Kind::Followed(number), at };
+            self.begin(change, |awaited| awaited != place);
         }
     }
 
@@ -227,15 +245,12 @@ impl Watch {
 
     /// A node told its stamps of a server's canary, or nothing.
     pub(crate) fn stamps(&mut self, node: NodeId, server: ServerId, stamps: Option<&[Stamp]>) {
-        if let Some(canaries) = &mut self.canaries {
-            canaries.answered(node, server, stamps);
-        }
+        self.canaries.answered(node, server, stamps);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due next.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        let canaries = self.canaries.as_ref().and_then(Canaries::poll_timeout);
-        self.propagation.poll_timeout().into_iter().chain(canaries).min()
+        self.propagation.poll_timeout().into_iter().chain(self.canaries.poll_timeout()).min()
     }
 
     /// Does what is due and passes on what was found. To be called after each input, too.
@@ -244,14 +259,13 @@ impl Watch {
         while let Some(finding) = self.propagation.poll_finding() {
             self.find(finding, now);
         }
-        let Some(canaries) = &mut self.canaries else { return };
         let ready = |server| self.disagreements.counts(server);
         let shows = |server, device: &str| match self.views.at(device, Place { server, at: At::Ami }) {
             Some(Look::Device(state)) => Some(state),
             Some(Look::Hint(_) | Look::Lamp(_)) | None => None,
         };
-        canaries.handle_timeout(now, ready, shows);
-        while let Some(output) = self.canaries.as_mut().and_then(Canaries::poll_output) {
+        self.canaries.handle_timeout(now, ready, shows);
+        while let Some(output) = self.canaries.poll_output() {
             self.release(output, now);
         }
     }
@@ -272,7 +286,14 @@ impl Watch {
 
     /// The nodes that a state passes from one server to another.
     pub(crate) fn route(&self, origin: ServerId, target: ServerId) -> Route {
-        Route { origin: self.servers[origin.0].node, target: self.servers[target.0].node }
+        let (origin, target) = (&self.servers[origin.0], &self.servers[target.0]);
+        let across = (origin.site != target.site)
+            .then(|| Across { near: self.nodes_at(origin.site), far: self.nodes_at(target.site) });
+        Route { origin: origin.node, target: target.node, across }
+    }
+
+    fn nodes_at(&self, site: SiteId) -> Vec<NodeId> {
+        (0..self.nodes.len()).filter(|node| self.nodes[*node] == site).map(NodeId).collect()
     }
 
     pub(crate) fn views(&self) -> &Views {
@@ -358,14 +379,10 @@ impl Watch {
             Finding::Missed { change, place, fate, reached } => {
                 // What did not come to the server cannot come to its lamp: one loss, not two.
                 let counts = fate == Fate::Lost && (place.at == At::Ami || reached.ami);
-                if let (Kind::Canary(_), true, Some(canaries)) = (change.kind, counts, &mut self.canaries) {
-                    let origin = change.origin;
-                    let route = Route {
-                        origin: self.servers[origin.0].node,
-                        target: self.servers[place.server.0].node,
-                    };
-                    let Change { state, at, .. } = change;
-                    canaries.lost(Loss { origin, place, reached, route, state, at }, now);
+                if change.kind.canary().is_some() && counts {
+                    let Change { origin, state, at, .. } = change;
+                    let route = self.route(origin, place.server);
+                    self.canaries.lost(Loss { origin, place, reached, route, state, at }, now);
                 }
                 self.effects.push_back(Effect::Missed { change, place, fate });
             }

@@ -13,7 +13,7 @@ const LOST: Duration = Duration::from_secs(60);
 const ENOUGH: f64 = 5.0;
 /// What was under way when the hop was cut may have stopped elsewhere.
 const STRAYS_MAX: f64 = 1.0;
-const HOPS: [&str; 7] = ["origin", "publish_in", "bus", "publish_out", "hint", "notify", "unknown"];
+const HOPS: [&str; 8] = ["origin", "publish_in", "bus", "link", "publish_out", "hint", "notify", "unknown"];
 const CUT_OFF: &str = "east-pbx3";
 const OTHERS: [&str; 3] = ["east-pbx1", "east-pbx2", "east-pbx4"];
 

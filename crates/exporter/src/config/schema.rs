@@ -4,8 +4,8 @@ use daemon::config::Field;
 
 pub(super) const ROOT: &[&str] = &["site", "http", "log", "server", "node", "corosync", "canary"];
 pub(super) const SERVER: &[&str] =
-    &["name", "ami", "user", "secret", "node", "sip", "lamps", "sip_user", "sip_secret"];
-pub(super) const NODE: &[&str] = &["name", "url", "token"];
+    &["name", "site", "ami", "user", "secret", "node", "sip", "lamps", "sip_user", "sip_secret"];
+pub(super) const NODE: &[&str] = &["name", "site", "url", "token"];
 pub(super) const COROSYNC: &[&str] = &["enabled"];
 pub(super) const CANARY: &[&str] = &["enabled", "rate_per_s"];
 

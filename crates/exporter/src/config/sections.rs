@@ -1,6 +1,6 @@
 //! Reads each table of the file. What is `None` but needed has been reported.
 
-use super::{Config, Lamps, Node, Server, schema, values};
+use super::{Canary, Config, Lamps, Node, Server, schema, values};
 use daemon::config::values::name;
 use daemon::config::{Field, Found, Problem, Secret, Source, Table};
 use daemon::http::Http;
@@ -20,12 +20,12 @@ pub(crate) fn read(source: &mut Source<'_>) -> Option<Config> {
     let site = source.read(site, name);
     let http = Http::read(source, &root, &schema::HTTP_LISTEN);
     let log = Log::read(source, &root);
-    let nodes = nodes(source, &root);
-    let names = nodes.iter().map(|draft| draft.name.as_ref().map(|name| name.value.as_str()));
-    let servers = servers(source, &root, &names.collect::<Vec<_>>());
+    let own = site.as_ref().map_or("", |site| &site.value);
+    let nodes = nodes(source, &root, own);
+    let servers = servers(source, &root, own, &nodes);
     let table = source.table(&root, "corosync", schema::COROSYNC);
     let corosync = table.flag(source, &schema::COROSYNC_ENABLED).is_some_and(|enabled| enabled.value);
-    let canary_period = canary(source, &root);
+    let canary = canary(source, &root);
     Some(Config {
         site: site?.value,
         http: http?,
@@ -33,35 +33,47 @@ pub(crate) fn read(source: &mut Source<'_>) -> Option<Config> {
         servers: servers?,
         nodes: nodes.into_iter().map(NodeDraft::finish).collect::<Option<_>>()?,
         corosync,
-        canary_period,
+        canary: canary?,
     })
 }
 
 struct NodeDraft {
     name: Option<Found<String>>,
+    site: Option<String>,
     authority: Option<Found<String>>,
     token: Option<Secret>,
 }
 
 impl NodeDraft {
     fn finish(self) -> Option<Node> {
-        Some(Node { name: self.name?.value, authority: self.authority?.value, token: self.token })
+        let (name, authority) = (self.name?.value, self.authority?.value);
+        Some(Node { name, site: self.site?, authority, token: self.token })
     }
 }
 
-fn nodes(source: &mut Source<'_>, root: &Table<'_>) -> Vec<NodeDraft> {
+/// The site of a server or node; that of the exporter, `own`, where it names none.
+fn site(source: &mut Source<'_>, table: &Table<'_>, own: &str) -> Option<String> {
+    if !table.has(&schema::SITE) {
+        return Some(own.to_owned());
+    }
+    let written = table.text(source, &schema::SITE);
+    source.read(written, name).map(|site| site.value)
+}
+
+fn nodes(source: &mut Source<'_>, root: &Table<'_>, own: &str) -> Vec<NodeDraft> {
     let tables = source.tables(root, "node", schema::NODE);
-    let nodes: Vec<_> = tables.iter().map(|table| node(source, table)).collect();
+    let nodes: Vec<_> = tables.iter().map(|table| node(source, table, own)).collect();
     source.report_equal(nodes.iter().filter_map(|node| node.name.as_ref()), "name");
     nodes
 }
 
-fn node(source: &mut Source<'_>, table: &Table<'_>) -> NodeDraft {
+fn node(source: &mut Source<'_>, table: &Table<'_>, own: &str) -> NodeDraft {
     let own_name = table.required(source, &schema::NODE_NAME);
     let url = table.required(source, &schema::NODE_URL);
     let token = table.secret_text_or(source, &schema::NODE_TOKEN, schema::NODE_SECRET);
     NodeDraft {
         name: source.read(own_name, name),
+        site: site(source, table, own),
         authority: source.read(url, values::url),
         token: source.read_secret(token).map(|token| token.value),
     }
@@ -70,6 +82,7 @@ fn node(source: &mut Source<'_>, table: &Table<'_>) -> NodeDraft {
 /// A server whose own values are right; its name and address are not yet compared with the others'.
 struct ServerDraft {
     name: Option<Found<String>>,
+    site: Option<String>,
     ami: Option<Found<SocketAddr>>,
     credentials: Option<(String, Secret)>,
     lamps: Option<Lamps>,
@@ -80,12 +93,11 @@ impl ServerDraft {
     fn finish(self) -> Option<Server> {
         let (user, secret) = self.credentials?;
         let (name, ami) = (self.name?.value, self.ami?.value);
-        Some(Server { name, ami, user, secret, lamps: self.lamps, node: self.node })
+        Some(Server { name, site: self.site?, ami, user, secret, lamps: self.lamps, node: self.node })
     }
 }
 
-/// `nodes` has the names of all nodes.
-fn servers(source: &mut Source<'_>, root: &Table<'_>, nodes: &[Option<&str>]) -> Option<Vec<Server>> {
+fn servers(source: &mut Source<'_>, root: &Table<'_>, own: &str, nodes: &[NodeDraft]) -> Option<Vec<Server>> {
     let tables = source.tables(root, "server", schema::SERVER);
     if !root.holds("server") {
         let nothing = "there is no [[server]], so there is nothing to watch; write at least one";
@@ -97,13 +109,14 @@ fn servers(source: &mut Source<'_>, root: &Table<'_>, nodes: &[Option<&str>]) ->
         );
         source.report(table.origin(&schema::SERVER_NAME).problem(many));
     }
-    let servers: Vec<_> = tables.iter().map(|table| server(source, table, nodes)).collect();
+    let servers: Vec<_> = tables.iter().map(|table| server(source, table, own, nodes)).collect();
     source.report_equal(servers.iter().filter_map(|server| server.name.as_ref()), "name");
     source.report_equal(servers.iter().filter_map(|server| server.ami.as_ref()), "address");
     servers.into_iter().map(ServerDraft::finish).collect()
 }
 
-fn server(source: &mut Source<'_>, table: &Table<'_>, nodes: &[Option<&str>]) -> ServerDraft {
+fn server(source: &mut Source<'_>, table: &Table<'_>, own: &str, nodes: &[NodeDraft]) -> ServerDraft {
+    let site = site(source, table, own);
     let own_name = table.required(source, &schema::SERVER_NAME);
     let ami = table.required(source, &schema::SERVER_AMI);
     table.required(source, &schema::SERVER_USER);
@@ -117,16 +130,29 @@ fn server(source: &mut Source<'_>, table: &Table<'_>, nodes: &[Option<&str>]) ->
             schema::AMI_SECRET,
         ),
         lamps: lamps(source, table),
-        node: serving_node(source, table, nodes),
+        node: serving_node(source, table, site.as_deref(), nodes),
+        site,
     }
 }
 
-/// The index of the node that serves it.
-fn serving_node(source: &mut Source<'_>, table: &Table<'_>, nodes: &[Option<&str>]) -> Option<usize> {
+/// The index of the node that serves it, which is at the same site.
+fn serving_node(
+    source: &mut Source<'_>,
+    table: &Table<'_>,
+    site: Option<&str>,
+    nodes: &[NodeDraft],
+) -> Option<usize> {
     let wanted = table.text(source, &schema::SERVER_NODE);
     let index = source.read(wanted, |wanted| {
-        let found = nodes.iter().position(|name| *name == Some(wanted));
-        found.ok_or_else(|| "is the name of no [[node]]; write one, or remove it".to_owned())
+        let is_wanted = |draft: &NodeDraft| draft.name.as_ref().is_some_and(|name| name.value == wanted);
+        let found = nodes.iter().position(is_wanted);
+        let index = found.ok_or_else(|| "is the name of no [[node]]; write one, or remove it".to_owned())?;
+        match (&nodes[index].site, site) {
+            (Some(there), Some(here)) if there != here => Err(format!(
+                "is at site {there:?}, and the server at {here:?}; write the same site into both tables"
+            )),
+            _ => Ok(index),
+        }
     });
     index.map(|index| index.value)
 }
@@ -188,19 +214,19 @@ fn credentials(
     Some((name?.value, secret?.value))
 }
 
-/// How often each canary is toggled.
-fn canary(source: &mut Source<'_>, root: &Table<'_>) -> Option<Duration> {
+/// Who toggles the canaries, and how often.
+fn canary(source: &mut Source<'_>, root: &Table<'_>) -> Option<Canary> {
     let table = source.table(root, "canary", schema::CANARY);
     let enabled = table.flag(source, &schema::CANARY_ENABLED);
     let rate = match table.number(source, &schema::CANARY_RATE) {
         Some(Found { value, origin }) if !(0.01..=RATE_PER_S_MAX).contains(&value) => {
-            let sentence =
-                format_args!("{value} is no rate; write 0.01 to {RATE_PER_S_MAX}, or enabled = false");
+            let sentence = format_args!("{value} is no rate; write 0.01 to {RATE_PER_S_MAX}");
             source.report(origin.problem(sentence));
             return None;
         }
         Some(found) => found.value,
         None => 1.0,
     };
-    enabled.is_none_or(|enabled| enabled.value).then(|| Duration::from_secs_f64(1.0 / rate))
+    let send = enabled.is_none_or(|enabled| enabled.value);
+    Some(Canary { send, period: Duration::from_secs_f64(1.0 / rate) })
 }

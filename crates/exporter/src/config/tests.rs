@@ -39,9 +39,21 @@ fn every_problem_is_named_with_its_line_and_the_fix() {
         r#"x.toml:15: [[server]] "a": sip "0.0.0.0:1" is no IP:port of a server; write for example "192.0.2.11:5060""#,
         r#"x.toml:15: [[server]] "a": sip is there without lamps; write lamps = ["1001"] or remove it"#,
         r#"x.toml:18: [[node]] "m": url "https://x" is no address of a node; write http://host:port, for example "http://192.0.2.21:9710""#,
-        "x.toml:20: [canary]: rate_per_s 99 is no rate; write 0.01 to 10, or enabled = false",
+        "x.toml:20: [canary]: rate_per_s 99 is no rate; write 0.01 to 10",
     ];
     assert_eq!(problems(text, &[]), expected);
+}
+
+#[test]
+fn servers_and_nodes_are_at_the_exporters_site_unless_they_say_otherwise() {
+    let node = |site: &str| format!("[[node]]\nname = 'n'\nurl = 'http://a:1'\n{site}\n");
+    let text = "site = 'lab'\n[[server]]\nname = 'a'\nsite = 'west'\nami = '192.0.2.11:5038'\nuser = 'u'\nnode = 'n'\n";
+    let secrets = [("ASTERISM_AMI_SECRET", "a")];
+    let config = read(&[text, &node("site = 'west'")].concat(), &secrets).unwrap();
+    assert_eq!((config.servers[0].site.as_str(), config.nodes[0].site.as_str()), ("west", "west"));
+    let elsewhere = [text, &node("")].concat();
+    let expected = r#"x.toml:7: [[server]] "a": node "n" is at site "lab", and the server at "west"; write the same site into both tables"#;
+    assert_eq!(problems(&elsewhere, &secrets), [expected]);
 }
 
 #[test]
@@ -63,7 +75,7 @@ fn what_is_of_the_wrong_type_or_unknown_is_shown_the_right_one() {
         "x.toml:4: [corosync]: enabled is of type string; write it without quotes: enabled = true",
         "x.toml:6: [canary]: rate_per_s is of type string; write it without quotes: rate_per_s = 1.0",
         "x.toml:7: [canary]: unknown field \"rate\"; remove it (known: enabled, rate_per_s)",
-        "x.toml:11: [[node]] \"n\": unknown field \"tokn\"; did you mean \"token\"? (known: name, url, token)",
+        "x.toml:11: [[node]] \"n\": unknown field \"tokn\"; did you mean \"token\"? (known: name, site, url, token)",
     ];
     assert_eq!(problems(text, &[]), expected);
     let text = "site = 'a'\n[[server]]\nname = 'a'\nlamps = ['1', '1', 'a b', 2]\n[[server]]\nlamps = ['1', '1', 'a b']\n\

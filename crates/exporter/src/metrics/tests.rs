@@ -36,8 +36,7 @@ fn an_exemplar_stays_within_the_bounds_of_openmetrics() {
 /// Metrics of two servers after a little of everything.
 fn scraped() -> Metrics {
     let servers = vec!["a".to_owned(), "b".to_owned()];
-    let metrics =
-        Metrics::new(Names { site: "east".to_owned(), servers, nodes: vec!["node1".to_owned()] }, true);
+    let metrics = Metrics::new(Names { site: "east".to_owned(), servers, nodes: vec!["node1".to_owned()] });
     let (a, b) = (ServerId(0), ServerId(1));
     let ami = Place { server: b, at: At::Ami };
     let lamp = Place { server: b, at: At::Lamp };

@@ -9,7 +9,7 @@ const NODE: NodeId = NodeId(0);
 
 #[test]
 fn a_ring_is_measured_at_the_other_server_and_at_its_lamp() {
-    let mut world = World::new(None);
+    let mut world = World::new(FOLLOWED);
     world.watch.hint(B, "1001", "PJSIP/1001,CustomPresence:x", HintStatus::Idle, true, ms(0));
     world.watch.lamp(B, "1001", LampState::Terminated, true, ms(0));
     world.state(1_000, A, "PJSIP/1001", Ringing);
@@ -23,7 +23,7 @@ fn a_ring_is_measured_at_the_other_server_and_at_its_lamp() {
 
 #[test]
 fn what_was_asked_for_is_no_change() {
-    let mut world = World::new(None);
+    let mut world = World::new(FOLLOWED);
     world.watch.list_began(A);
     world.watch.device_state(A, "PJSIP/1001", InUse, true, ms(0));
     world.watch.list_ended(A, ms(0));
@@ -37,7 +37,7 @@ fn what_was_asked_for_is_no_change() {
 
 #[test]
 fn a_state_that_a_server_has_forgotten_in_silence_leaves_a_ghost() {
-    let mut world = World::new(None);
+    let mut world = World::new(FOLLOWED);
     for server in [A, B] {
         world.watch.hint(server, "1001", "PJSIP/1001", HintStatus::InUse, true, ms(0));
         world.state(0, server, "PJSIP/1001", InUse);
@@ -54,7 +54,7 @@ fn a_state_that_a_server_has_forgotten_in_silence_leaves_a_ghost() {
 
 #[test]
 fn a_canary_is_measured_from_when_it_was_due() {
-    let mut world = World::new(Some(ms(1_000)));
+    let mut world = World::new(each(1_000));
     world.run(500);
     assert_eq!(world.sets(), [(A, InUse)]);
     world.state(501, A, CANARY, InUse);
@@ -68,7 +68,7 @@ fn a_canary_is_measured_from_when_it_was_due() {
 
 #[test]
 fn a_lost_canary_is_looked_into_with_the_node() {
-    let mut world = World::new(Some(ms(60_000)));
+    let mut world = World::new(each(60_000));
     world.run(30_000);
     world.state(30_001, A, CANARY, InUse);
     world.run(40_001);
@@ -83,8 +83,36 @@ fn a_lost_canary_is_looked_into_with_the_node() {
 }
 
 #[test]
+fn a_canary_of_another_exporter_is_measured_from_where_it_was_sent() {
+    let mut world = World::new(FOLLOWED);
+    world.state(500, A, CANARY, InUse);
+    world.state(503, B, CANARY, InUse);
+    assert_eq!(world.seen(900), [(CANARY.into(), B, At::Ami, 3)]);
+    assert_eq!(world.sets(), []);
+    world.state(1_500, A, CANARY, NotInUse);
+    world.run(11_500);
+    let asked = |effect: &Effect| matches!(effect, Effect::Ask { node: NODE, server: A, .. });
+    assert!(world.effects().iter().any(asked), "it was lost, and its node is asked");
+}
+
+#[test]
+fn a_canary_that_is_lost_between_sites_is_looked_into_with_the_nodes_of_both() {
+    const NEAR: NodeId = NodeId(1);
+    let mut world = World::at(["east", "west"], FOLLOWED);
+    world.state(500, A, CANARY, InUse);
+    world.run(10_500);
+    let asks = world.effects().into_iter().filter(|effect| matches!(effect, Effect::Ask { .. })).count();
+    assert_eq!(asks, 2);
+    let stamp = Stamp { hop: "heard_group".to_owned(), state: "INUSE".to_owned(), at: ms(502) };
+    world.watch.stamps(NEAR, A, Some(&[stamp]));
+    world.watch.stamps(NODE, A, Some(&[]));
+    world.run(10_600);
+    assert_eq!(world.effects(), [Effect::CanaryLost { origin: A, target: B, hop: Hop::Link }]);
+}
+
+#[test]
 fn a_server_that_is_not_heard_gets_no_canary_and_loses_none() {
-    let mut world = World::new(Some(ms(1_000)));
+    let mut world = World::new(each(1_000));
     world.watch.server_gone(B, ms(0));
     world.run(500);
     world.state(501, A, CANARY, InUse);
@@ -96,7 +124,7 @@ fn a_server_that_is_not_heard_gets_no_canary_and_loses_none() {
 
 #[test]
 fn names_that_no_asterisk_has_are_dropped_and_counted() {
-    let mut world = World::new(None);
+    let mut world = World::new(FOLLOWED);
     world.state(0, A, &"x".repeat(256), InUse);
     assert_eq!(world.effects(), [Effect::Dropped { server: A, reason: Dropped::LongName, count: 1 }]);
     for count in 0..=DEVICES_MAX {
@@ -106,6 +134,8 @@ fn names_that_no_asterisk_has_are_dropped_and_counted() {
 }
 
 const CANARY: &str = "Custom:asterism-canary-a";
+/// Canaries of another exporter.
+const FOLLOWED: config::Canary = config::Canary { send: false, period: Duration::from_secs(1) };
 
 /// Server A is in the group, node 0 serves B; both have told all they know.
 struct World {
@@ -114,9 +144,17 @@ struct World {
 }
 
 impl World {
-    fn new(canary_period: Option<Duration>) -> Self {
-        let servers = [ServerConfig { name: "a", node: None }, ServerConfig { name: "b", node: Some(NODE) }];
-        let mut watch = Watch::new(&servers, canary_period, ms(0));
+    fn new(canary: config::Canary) -> Self {
+        Self::at(["east"; 2], canary)
+    }
+
+    /// A and B at these sites; node 1 is at A's.
+    fn at([site_a, site_b]: [&str; 2], canary: config::Canary) -> Self {
+        let servers = [
+            ServerConfig { name: "a", site: site_a, node: None },
+            ServerConfig { name: "b", site: site_b, node: Some(NODE) },
+        ];
+        let mut watch = Watch::new(&servers, &[site_b, site_a], canary, ms(0));
         for server in [A, B] {
             watch.list_began(server);
             watch.list_ended(server, ms(0));
@@ -165,6 +203,10 @@ impl World {
         };
         self.effects().into_iter().filter_map(seen).collect()
     }
+}
+
+fn each(milliseconds: u64) -> config::Canary {
+    config::Canary { send: true, period: ms(milliseconds) }
 }
 
 fn ms(milliseconds: u64) -> Duration {
