@@ -130,13 +130,13 @@ check_ports() {
     [ "$taken" = 1 ] || fine ports "the lab's ports on 127.0.0.1 are free"
 }
 
-# The interfaces through which this host routes part of NET.0/24 (or all of it, but not as part of everything), save the lab's own bridge.
+# The interfaces through which this host routes part of NET.0/24 (or all of it, but not as part of everything), save the lab's own bridges.
 routes_into() {
-    local wanted own interface destination mask rest
+    local wanted own site interface destination mask rest
     wanted=$((16#$(printf '%02X%02X%02X00' ${1//./ })))
-    own="br-$(docker network inspect --format '{{.Id}}' "${PROJECT}_east" 2>/dev/null | cut -c 1-12 || true)"
+    own="$(for site in east west; do docker network inspect --format 'br-{{slice .Id 0 12}}' "${PROJECT}_$site" 2>/dev/null || true; done)"
     while read -r interface destination _ _ _ _ _ mask rest; do
-        [ "$interface" != Iface ] && [ "$interface" != "$own" ] && [ "$mask" != 00000000 ] || continue
+        [ "$interface" != Iface ] && [[ "$own" != *"$interface"* ]] && [ "$mask" != 00000000 ] || continue
         destination=$((16#$(swap "$destination")))
         mask=$((16#$(swap "$mask") & 0xFFFFFF00))
         [ $((wanted & mask)) -ne $((destination & mask)) ] || printf '%s ' "$interface"

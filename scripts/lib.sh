@@ -62,9 +62,10 @@ docker_build() {
 
 # The lab, its second site unless SITES=1, what watches it, and its ports on 127.0.0.1.
 compose() {
-    local files="$ROOT/compose" west=(--file "$ROOT/compose/west.yaml")
-    [ "${SITES:-2}" != 1 ] || west=()
-    docker compose --project-name "$PROJECT" --file "$files/compose.yaml" "${west[@]}" --file "$files/monitoring.yaml" --file "$files/ports.yaml" "$@"
+    local name files=() names=(compose west monitoring monitoring-sites ports)
+    [ "${SITES:-2}" != 1 ] || names=(compose monitoring ports)
+    for name in "${names[@]}"; do files+=(--file "$ROOT/compose/$name.yaml"); done
+    docker compose --project-name "$PROJECT" "${files[@]}" "$@"
 }
 
 # event KIND TEXT: for the annotations of the dashboards. What is done does not depend on its being written down.

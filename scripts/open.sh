@@ -17,6 +17,7 @@ main() {
     say "To look at, from this machine only:"
     # What stands behind # stays in the browser; the page takes the token from there and shows itself.
     place exporter "http://$exporter/#token=$(setting NODE_TOKEN "")"
+    [ "${SITES:-2}" = 1 ] || place "both sites" "http://$(east_net).33:9711/#token=$(setting NODE_TOKEN "")"
     place Prometheus "http://$prometheus/alerts"
     if [ -n "$grafana" ]; then
         place Grafana "http://$grafana/"
