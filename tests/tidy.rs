@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("sim", &["presence", "wire"]),
     ("fuzz", &["presence", "wire", "asterisk", "daemon", "node", "exporter"]),
     ("wan", &[]),
-    ("tests", &[]),
+    ("tests", &["presence", "link"]),
 ];
 
 const LINES_MAX: usize = 500;

@@ -10,8 +10,8 @@ use testcontainers::compose::DockerCompose;
 use crate::stage::POLL;
 use crate::{Subject, sites};
 
-/// The service that measures propagation.
-pub(crate) const EXPORTER: &str = "east-exporter";
+/// The services that measure propagation, at each site and between them.
+pub(crate) const EXPORTERS: [&str; 3] = ["east-exporter", "west-exporter", "sites-exporter"];
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(40);
 
 pub(crate) struct House {
@@ -50,13 +50,17 @@ impl House {
     /// Starts all containers and waits until they are healthy and the nodes ready.
     pub(crate) async fn bring_up(&mut self) -> Result<()> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut files: Vec<PathBuf> = vec![here.join("../compose/compose.yaml").canonicalize()?];
-        files.push(match self.subject {
-            Subject::Stock => here.join("lab/stock.yaml"),
-            Subject::Mixed => here.join("lab/mixed.yaml"),
-            Subject::Node => here.join("../compose/monitoring.yaml").canonicalize()?,
-            Subject::Sites => here.join("../compose/west.yaml").canonicalize()?,
-        });
+        let more: &[&str] = match self.subject {
+            Subject::Stock => &["lab/stock.yaml"],
+            Subject::Mixed => &["lab/mixed.yaml"],
+            Subject::Node => &["../compose/monitoring.yaml"],
+            Subject::Sites => {
+                &["../compose/west.yaml", "../compose/monitoring.yaml", "../compose/monitoring-sites.yaml"]
+            }
+        };
+        let files = ["../compose/compose.yaml"].iter().chain(more);
+        let files: Vec<PathBuf> =
+            files.map(|file| here.join(file).canonicalize()).collect::<Result<_, _>>()?;
         let events = events_folder(&self.lab.project);
         // As `just up` does it; without any event Prometheus would miss a source.
         lab::event_in(&events, "up", &self.lab.project).await?;
@@ -84,14 +88,17 @@ impl House {
         self.restore().await
     }
 
-    /// Undoes what a scenario has broken and left broken, and waits for health. The exporter, whose canaries never rest,
-    /// runs only while a scenario wants it.
+    /// Undoes what a scenario has broken and left broken, and waits for health. Exporters, whose canaries never rest, run only
+    /// while a scenario wants them.
     pub(crate) async fn restore(&self) -> Result<()> {
         let containers = self.lab.docker().containers().await?;
-        if containers.iter().any(|found| found.service == EXPORTER && found.state == "running") {
-            self.lab.docker().stop(&[EXPORTER]).await?;
+        let runs =
+            |name: &&str| containers.iter().any(|found| found.service == *name && found.state == "running");
+        let running: Vec<&str> = EXPORTERS.into_iter().filter(runs).collect();
+        if !running.is_empty() {
+            self.lab.docker().stop(&running).await?;
         }
-        self.lab.faults().heal(&[EXPORTER]).await?;
+        self.lab.faults().heal(&EXPORTERS).await?;
         if self.subject == Subject::Sites {
             self.lab.wan()?.set(&sites::calm()).await?;
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use lab::{Lab, NODES, Node, Pbx, Prometheus, Watcher};
 
-use crate::house::EXPORTER;
+use crate::house::EXPORTERS;
 use crate::lamp::Lamp;
 
 /// Within this a change must show wherever nothing is broken.
@@ -100,16 +100,21 @@ impl Stage {
         Ok(Watcher::open(toward, "watcher", &self.lab.secrets.sip).await?)
     }
 
-    /// Starts the exporter, canaries and all, and waits until every source answers and Prometheus has heard of it.
+    /// Starts the exporters, canaries and all, and waits until every source answers and Prometheus has heard of it.
     pub(crate) async fn watched(&self) -> Result<Prometheus> {
-        self.lab.docker().start(&[EXPORTER]).await?;
-        // Prometheus may still know of the one before.
-        self.lab.docker().healthy(&[EXPORTER], STARTED).await?;
+        let two_sites = self.lab.west_net.is_some();
+        let exporters = if two_sites { &EXPORTERS[..] } else { &EXPORTERS[..1] };
+        self.lab.docker().start(exporters).await?;
+        // Prometheus may still know of the ones before.
+        self.lab.docker().healthy(exporters, STARTED).await?;
         let prometheus = self.lab.prometheus()?;
-        let all =
-            "min(asterism_exporter_scrape_success) == 1 and sum(asterism_server_up) == 4 and min(up) == 1";
-        let watched = eventually("the exporter has all its sources", WATCHED, || async {
-            Ok(prometheus.query(all).await.is_ok_and(|samples| !samples.is_empty()))
+        // Where there are two sites, every server is watched at its site and between the sites.
+        let servers = self.lab.servers.len() * if two_sites { 2 } else { 1 };
+        let all = format!(
+            "min(asterism_exporter_scrape_success) == 1 and sum(asterism_server_up) == {servers} and min(up) == 1"
+        );
+        let watched = eventually("the exporters have all their sources", WATCHED, || async {
+            Ok(prometheus.query(&all).await.is_ok_and(|samples| !samples.is_empty()))
         });
         if let Err(error) = watched.await {
             let missing = "up == 0 or asterism_exporter_scrape_success == 0 or asterism_server_up == 0";

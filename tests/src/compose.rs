@@ -16,6 +16,8 @@ use crate::wan::Wan;
 
 /// The last number of Prometheus' address.
 const PROMETHEUS_HOST: u8 = 31;
+/// The last number of the address of the exporter that looks into both sites.
+const SITES_EXPORTER_HOST: u8 = 33;
 /// The last number of the wan's address in both networks.
 const WAN_HOST: u8 = 41;
 const WAN_PORT: u16 = 9474;
@@ -110,6 +112,11 @@ impl Lab {
     /// The HTTP client of its exporter.
     pub fn exporter(&self) -> Result<Http> {
         Ok(Http::new((self.address(NODES[0].host)?, EXPORTER_PORT).into(), &self.secrets.node))
+    }
+
+    /// The HTTP client of the exporter that looks into both sites.
+    pub fn sites_exporter(&self) -> Result<Http> {
+        Ok(Http::new((self.address(SITES_EXPORTER_HOST)?, EXPORTER_PORT).into(), &self.secrets.node))
     }
 
     /// What is between its sites.

@@ -14,19 +14,31 @@ use crate::stage::{Stage, eventually};
 /// Rates need two scrapes, recorded figures a minute's beginning.
 const DATA: Duration = Duration::from_secs(60);
 
+/// The dashboard for which there have to be two sites.
+const BETWEEN_SITES: &str = "Links";
+
 pub(super) async fn run(stage: Stage) -> Result<()> {
+    judge_at_work(stage, |title| title != BETWEEN_SITES).await
+}
+
+pub(crate) async fn of_links(stage: Stage) -> Result<()> {
+    judge_at_work(stage, |title| title == BETWEEN_SITES).await
+}
+
+async fn judge_at_work(stage: Stage, wanted: impl Fn(&str) -> bool) -> Result<()> {
     lab::event_in(&events_folder(&stage.lab.project), "workload", "one lamp").await?;
     let prometheus = stage.watched().await?;
     let lamp = stage.new_lamp().await?;
     tokio::select! {
-        result = judge(&prometheus) => result,
+        result = judge(&prometheus, wanted) => result,
         result = work(&stage, &lamp) => result,
     }
 }
 
-async fn judge(prometheus: &Prometheus) -> Result<()> {
-    let dashboards = Dashboard::all()?;
-    ensure!(dashboards.len() >= 3, "dashboards are missing");
+async fn judge(prometheus: &Prometheus, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    let mut dashboards = Dashboard::all()?;
+    dashboards.retain(|dashboard| wanted(dashboard.title()));
+    ensure!(!dashboards.is_empty(), "dashboards are missing");
     for dashboard in dashboards {
         let values = resolve(prometheus, &dashboard).await?;
         for query in dashboard.queries() {

@@ -6,7 +6,7 @@ mod call_lights_the_lamp;
 mod canary_names_the_cut_hop;
 mod cloned_server;
 mod cold_start;
-mod dashboards_have_data;
+pub(crate) mod dashboards_have_data;
 mod equal_eid_is_refused;
 mod flapping_device;
 mod frozen;
@@ -171,7 +171,9 @@ pub(crate) const ALL: &[Scenario] = &[
         Box::pin(killed_node_comes_back::run(stage))
     }),
     scenario("stopped_node1_withdraws_and_returns", |stage| Box::pin(stopped_node_withdraws::run(stage))),
-    scenario("every_panel_of_every_dashboard_has_data", |stage| Box::pin(dashboards_have_data::run(stage))),
+    scenario("every_panel_of_a_sites_dashboards_has_data", |stage| {
+        Box::pin(dashboards_have_data::run(stage))
+    }),
     scenario("metrics_are_clean_and_exemplars_arrive", |stage| Box::pin(metrics_are_clean::run(stage))),
     scenario("the_page_shows_the_lab", |stage| Box::pin(page_shows_the_lab::run(stage))),
     scenario("a_missing_source_is_named_and_hides_no_other", |stage| {

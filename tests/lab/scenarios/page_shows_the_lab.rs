@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use lab::{Lab, NODES, SERVERS};
 
 use crate::browser::{Look, Page, look};
-use crate::house::EXPORTER;
+use crate::house::EXPORTERS;
 use crate::stage::{STARTED, Stage};
 
 const PAGE: &str = "http://127.0.0.1:9711/";
@@ -23,9 +23,9 @@ const OWN: [&str; 2] = [PAGE, "data:"];
 
 pub(super) async fn run(stage: Stage) -> Result<()> {
     let lab = &stage.lab;
-    lab.docker().start(&[EXPORTER]).await?;
-    lab.docker().healthy(&[EXPORTER], STARTED).await?;
-    let exporter = lab.docker().container(EXPORTER).await?.id;
+    lab.docker().start(&EXPORTERS[..1]).await?;
+    lab.docker().healthy(&EXPORTERS[..1], STARTED).await?;
+    let exporter = lab.docker().container(EXPORTERS[0]).await?.id;
     asks_for_the_token(&look(lab, &exporter, PAGE, LIGHT).await?)?;
 
     // This lab's token dies with it; a person types it into the page.

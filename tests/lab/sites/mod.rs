@@ -2,10 +2,12 @@
 
 mod between_the_sites;
 mod call_at_the_other_site;
+mod false_peer;
 mod lost_site;
 mod message_waiting;
 mod node_in_a_storm;
 mod strangers;
+mod watched;
 
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use anyhow::Result;
 use lab::{Lab, Pbx, Site};
 use serde_json::{Value, json};
 
-use crate::scenarios::{Scenario, scenario};
+use crate::scenarios::{Scenario, dashboards_have_data, scenario};
 use crate::stage::{Stage, eventually};
 
 /// As the nodes of the lab are configured: who is silent for so long is gone.
@@ -37,6 +39,18 @@ pub(crate) const ALL: &[Scenario] = &[
         .expecting(DOWN),
     scenario("strangers_at_the_door_of_the_links_disturb_nobody", |stage| Box::pin(strangers::run(stage)))
         .expecting(&["a stranger was not let in"]),
+    scenario("a_peer_that_says_what_it_may_not_is_not_believed", |stage| Box::pin(false_peer::run(stage)))
+        .expecting(&[
+            "link is down",
+            "cannot reach the peer",
+            "out of reach",
+            "does not let in",
+            "not let in",
+        ]),
+    scenario("every_panel_of_the_dashboard_of_links_has_data", |stage| {
+        Box::pin(dashboards_have_data::of_links(stage))
+    }),
+    scenario("canaries_name_the_link_that_is_cut", |stage| Box::pin(watched::cut(stage))).expecting(DOWN),
 ];
 
 /// What nodes say of a link that goes, and of the site behind it.

@@ -7,7 +7,8 @@ use anyhow::Result;
 use lab::{Docker, Lab, NODES, NodeSpec, SERVERS};
 
 /// What watches the lab; its canaries and scrapes would be measured too.
-pub(crate) const WATCHING: [&str; 3] = ["east-exporter", "prometheus", "grafana"];
+pub(crate) const WATCHING: [&str; 5] =
+    ["east-exporter", "west-exporter", "sites-exporter", "prometheus", "grafana"];
 
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
