@@ -16,12 +16,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use lab::{Lab, NODES};
+use serde_json::json;
 
 use crate::bench::{Stopped, WATCHING};
 use crate::output::Screen;
 use direct::Direct;
 use figures::Book;
-use path::{Nodes, PATHS};
+use path::{PATHS, Setting};
 use plan::{Slice, Step};
 use report::Run;
 use rig::Rig;
@@ -31,8 +32,8 @@ const MINUTES_MIN: f64 = 1.0;
 /// How long to measure, and where to write.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// About how long all of it takes, and never less than 5. Low rates need time: more minutes, more changes.
-    #[arg(long, default_value_t = 10.0)]
+    /// About how long all of it takes, and never less than 9. Low rates need time: more minutes, more changes.
+    #[arg(long, default_value_t = 15.0)]
     minutes: f64,
     /// The folder for LATENCY.md and latency/.
     #[arg(long, default_value = "docs")]
@@ -49,6 +50,8 @@ pub(crate) async fn run(lab: &Lab, screen: &Screen, options: &Options) -> Result
 
 async fn produce(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> {
     let begin = Instant::now();
+    let wan = lab.wan().context("two sites are measured; start the lab without SITES=1")?;
+    let usual = wan.conditions().await?;
     let machine = machine::describe(lab, &lab.pbx(&lab::SERVERS[0]).await?.ami).await?;
     let watching = Stopped::stop_running(lab.docker(), &WATCHING).await?;
     screen.line("two more servers for the direct way, and the lamps of all");
@@ -59,6 +62,7 @@ async fn produce(lab: &Lab, screen: &Screen, options: &Options) -> Result<bool> 
     screen.line("taking everything away again");
     rig.close().await?;
     drop(direct);
+    wan.set(&usual).await?;
     watching.start(lab).await?;
     let run = Run { machine, book, took: begin.elapsed(), minutes: options.minutes };
     run.write(&options.out)?;
@@ -82,11 +86,16 @@ async fn measure(
     let mut stopped = None;
     for step in plan::plan(minutes) {
         match step {
-            Step::Nodes(Nodes::Stopped) => {
+            Step::Set(Setting::NoNodes) => {
                 say("stopping the nodes");
                 stopped = Some(Stopped::stop(lab.docker(), &NODES.each_ref().map(|node| node.name)).await?);
             }
-            Step::Nodes(Nodes::Running) => {
+            Step::Set(Setting::Wan(ms)) => {
+                say(&format!("{ms} ms from site to site"));
+                let calm = json!({"delay_ms": ms, "jitter_ms": 0, "loss_percent": 0});
+                lab.wan()?.set(&calm).await?;
+            }
+            Step::Set(Setting::Nodes) => {
                 say("starting the nodes");
                 if let Some(stopped) = stopped.take() {
                     stopped.start(lab).await?;

@@ -1,10 +1,14 @@
 //! The ways that are measured, and the devices that belong to each.
 
-/// Whether the node containers run while this is measured.
+/// How the lab has to be while a path is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Nodes {
-    Running,
-    Stopped,
+pub(super) enum Setting {
+    /// The node containers of the first site run.
+    Nodes,
+    /// They are stopped.
+    NoNodes,
+    /// They run, and a datagram takes so many milliseconds from site to site.
+    Wan(u32),
 }
 
 /// One way through the lab.
@@ -17,20 +21,20 @@ pub(super) struct Path {
     pub(super) way: &'static str,
     pub(super) from: &'static str,
     pub(super) to: &'static str,
-    pub(super) nodes: Nodes,
+    pub(super) setting: Setting,
 }
 
 /// So many devices of each path have a hint, and a phone that watches it.
 pub(super) const LAMPS: u32 = 100;
 
-pub(super) static PATHS: [Path; 7] = [
+pub(super) static PATHS: [Path; 13] = [
     Path {
         tag: "one",
         name: "one server",
         way: "east-pbx1 alone: set over AMI, seen at the same server. What the harness and one Asterisk cost",
         from: "east-pbx1",
         to: "east-pbx1",
-        nodes: Nodes::Running,
+        setting: Setting::Nodes,
     },
     Path {
         tag: "stock",
@@ -38,7 +42,7 @@ pub(super) static PATHS: [Path; 7] = [
         way: "east-pbx1 to east-pbx2 by res_corosync, the node containers stopped",
         from: "east-pbx1",
         to: "east-pbx2",
-        nodes: Nodes::Stopped,
+        setting: Setting::NoNodes,
     },
     Path {
         tag: "beside",
@@ -46,7 +50,7 @@ pub(super) static PATHS: [Path; 7] = [
         way: "the same while two nodes are members of the group",
         from: "east-pbx1",
         to: "east-pbx2",
-        nodes: Nodes::Running,
+        setting: Setting::Nodes,
     },
     Path {
         tag: "in",
@@ -54,7 +58,7 @@ pub(super) static PATHS: [Path; 7] = [
         way: "east-pbx1 by res_corosync to east-node1, which PUBLISHes to east-pbx3",
         from: "east-pbx1",
         to: "east-pbx3",
-        nodes: Nodes::Running,
+        setting: Setting::Nodes,
     },
     Path {
         tag: "out",
@@ -62,7 +66,7 @@ pub(super) static PATHS: [Path; 7] = [
         way: "east-pbx3 PUBLISHes to east-node1, which tells east-pbx1 on the group",
         from: "east-pbx3",
         to: "east-pbx1",
-        nodes: Nodes::Running,
+        setting: Setting::Nodes,
     },
     Path {
         tag: "two",
@@ -70,7 +74,7 @@ pub(super) static PATHS: [Path; 7] = [
         way: "east-pbx3 PUBLISHes to east-node1, on the group to east-node2, which PUBLISHes to east-pbx4 (digest)",
         from: "east-pbx3",
         to: "east-pbx4",
-        nodes: Nodes::Running,
+        setting: Setting::Nodes,
     },
     Path {
         tag: "direct",
@@ -78,7 +82,55 @@ pub(super) static PATHS: [Path; 7] = [
         way: "two more servers, direct1 and direct2, that PUBLISH to each other: stock Asterisk without corosync and without us",
         from: "direct1",
         to: "direct2",
-        nodes: Nodes::Running,
+        setting: Setting::Nodes,
+    },
+    Path {
+        tag: "zeroout",
+        name: "stock → link → unmodified, 0 ms",
+        way: "east-pbx1 by res_corosync to east's nodes, over a link to west's, which PUBLISH to west-pbx1; the wan takes 0 ms",
+        from: "east-pbx1",
+        to: "west-pbx1",
+        setting: Setting::Wan(0),
+    },
+    Path {
+        tag: "zeroin",
+        name: "unmodified → link → stock, 0 ms",
+        way: "west-pbx1 PUBLISHes to west-node1, over a link to east's nodes, which tell east-pbx1 on the group; the wan takes 0 ms",
+        from: "west-pbx1",
+        to: "east-pbx1",
+        setting: Setting::Wan(0),
+    },
+    Path {
+        tag: "fortyout",
+        name: "stock → link → unmodified, 40 ms",
+        way: "the same; the wan takes 40 ms one way",
+        from: "east-pbx1",
+        to: "west-pbx1",
+        setting: Setting::Wan(40),
+    },
+    Path {
+        tag: "fortyin",
+        name: "unmodified → link → stock, 40 ms",
+        way: "the same; the wan takes 40 ms one way",
+        from: "west-pbx1",
+        to: "east-pbx1",
+        setting: Setting::Wan(40),
+    },
+    Path {
+        tag: "farout",
+        name: "stock → link → unmodified, 150 ms",
+        way: "the same; the wan takes 150 ms one way",
+        from: "east-pbx1",
+        to: "west-pbx1",
+        setting: Setting::Wan(150),
+    },
+    Path {
+        tag: "farin",
+        name: "unmodified → link → stock, 150 ms",
+        way: "the same; the wan takes 150 ms one way",
+        from: "west-pbx1",
+        to: "east-pbx1",
+        setting: Setting::Wan(150),
     },
 ];
 

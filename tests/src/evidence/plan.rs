@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::path::{Nodes, OWN_DEVICES, PATHS};
+use super::path::{OWN_DEVICES, PATHS, Setting};
 
 /// How fast changes come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,8 +20,8 @@ pub(super) const BURST: u32 = 5000;
 /// A part of the run.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
-    /// Stop or start the node containers.
-    Nodes(Nodes),
+    /// Bring the lab into this condition.
+    Set(Setting),
     /// Change each device of these paths to and fro, unmeasured, until all of them arrive.
     WarmUp(Vec<usize>),
     Slice(Slice),
@@ -37,35 +37,44 @@ pub(super) struct Slice {
 }
 
 /// For setting up, warming up, stopping nodes, bursts with their rests, and taking down.
-const OVERHEAD: Duration = Duration::from_secs(240);
+const OVERHEAD: Duration = Duration::from_secs(420);
 /// Each path's part of the time at each rate. At one change a second all paths run at once, else each runs alone.
-const SHARES: [(u32, f64); 4] = [(1, 0.2), (10, 0.045), (100, 0.025), (1000, 0.015)];
+const SHARES: [(u32, f64); 4] = [(1, 0.09), (10, 0.02), (100, 0.013), (1000, 0.009)];
 const ROUNDS_RUNNING: u32 = 3;
 const ROUNDS_STOPPED: u32 = 2;
+/// From site to site, one way.
+const WAN_MS: [u32; 3] = [0, 40, 150];
 
-/// All steps of a run of about so many minutes: the stock path alone first and last, all others in between.
+/// All steps of a run of about so many minutes: the stock path alone first and last, all others of the site in between; then from
+/// site to site.
 pub(super) fn plan(minutes: f64) -> Vec<Step> {
     let whole = minutes * 60.0;
     let seconds = (whole - OVERHEAD.as_secs_f64()).max(whole * 0.3);
-    let (stopped, running) = (paths(Nodes::Stopped), paths(Nodes::Running));
-    let mut steps = vec![Step::Nodes(Nodes::Stopped), Step::WarmUp(stopped.clone())];
+    let (stopped, running) = (paths(Setting::NoNodes), paths(Setting::Nodes));
+    let mut steps = vec![Step::Set(Setting::NoNodes), Step::WarmUp(stopped.clone())];
     steps.extend(round(&stopped, seconds / f64::from(ROUNDS_STOPPED)));
-    steps.extend([Step::Nodes(Nodes::Running), Step::WarmUp(running.clone())]);
+    steps.extend([Step::Set(Setting::Nodes), Step::WarmUp(running.clone())]);
     for _ in 0..ROUNDS_RUNNING {
         steps.extend(round(&running, seconds / f64::from(ROUNDS_RUNNING)));
     }
-    steps.push(Step::Nodes(Nodes::Stopped));
+    steps.push(Step::Set(Setting::NoNodes));
     for _ in 1..ROUNDS_STOPPED {
         steps.extend(round(&stopped, seconds / f64::from(ROUNDS_STOPPED)));
     }
     steps.extend(stopped.iter().flat_map(|path| bursts(*path)));
-    steps.push(Step::Nodes(Nodes::Running));
+    steps.push(Step::Set(Setting::Nodes));
     steps.extend(running.iter().flat_map(|path| bursts(*path)));
+    for setting in WAN_MS.map(Setting::Wan) {
+        let across = paths(setting);
+        steps.extend([Step::Set(setting), Step::WarmUp(across.clone())]);
+        steps.extend(round(&across, seconds));
+        steps.extend(across.iter().flat_map(|path| bursts(*path)));
+    }
     steps
 }
 
-fn paths(nodes: Nodes) -> Vec<usize> {
-    (0..PATHS.len()).filter(|index| PATHS[*index].nodes == nodes).collect()
+fn paths(setting: Setting) -> Vec<usize> {
+    (0..PATHS.len()).filter(|index| PATHS[*index].setting == setting).collect()
 }
 
 /// Each path once at each rate.
@@ -175,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_plan_fits_into_its_minutes() {
-        for minutes in [10.0, 60.0] {
+        for minutes in [15.0, 60.0] {
             let seconds: f64 = slices(minutes)
                 .iter()
                 .map(|slice| match slice.rate {
@@ -192,20 +201,19 @@ mod tests {
     }
 
     #[test]
-    fn every_path_runs_at_every_rate_and_with_the_nodes_as_it_wants_them() {
+    fn every_path_runs_at_every_rate_and_in_the_setting_that_it_wants() {
         let mut seen = HashSet::new();
-        let mut nodes = Nodes::Running;
+        let mut setting = Setting::Nodes;
         for step in plan(3.0) {
             match step {
-                Step::Nodes(now) => nodes = now,
+                Step::Set(now) => setting = now,
                 Step::WarmUp(_) => {}
                 Step::Slice(slice) => {
-                    assert!(slice.paths.iter().all(|path| PATHS[*path].nodes == nodes));
+                    assert!(slice.paths.iter().all(|path| PATHS[*path].setting == setting));
                     seen.extend(slice.paths.iter().map(|path| (*path, slice.rate)));
                 }
             }
         }
-        assert_eq!(nodes, Nodes::Running);
         assert_eq!(seen.len(), PATHS.len() * RATES.len());
     }
 

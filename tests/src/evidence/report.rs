@@ -11,7 +11,7 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use super::figures::{Book, Figures, Series, maximum, quantile};
-use super::path::{Nodes, PATHS};
+use super::path::{PATHS, Setting};
 use super::plan::{BURST, RATES, Rate};
 use super::plot::{Curve, draw};
 use crate::output::{Screen, header, number, text};
@@ -153,9 +153,9 @@ impl Run {
 }
 
 fn way(path: &super::path::Path) -> String {
-    match path.nodes {
-        Nodes::Running => path.way.to_owned(),
-        Nodes::Stopped => format!("{} (measured before and after all others)", path.way),
+    match path.setting {
+        Setting::Nodes | Setting::Wan(_) => path.way.to_owned(),
+        Setting::NoNodes => format!("{} (measured before and after all others)", path.way),
     }
 }
 

@@ -56,7 +56,7 @@ impl Rig {
     pub(super) async fn open(lab: &Lab) -> Result<Self> {
         let mut addresses = Direct::servers(lab)?;
         for server in &lab.servers {
-            addresses.push((server.name, lab.address(server.host)?));
+            addresses.push((server.name, lab.place(server.site, server.host)?));
         }
         let (sender, sights) = unbounded_channel();
         let mut forwarders = JoinSet::new();
