@@ -1,18 +1,17 @@
 //! A peer with the right key that says what it may not, and somebody who recorded its datagrams and sends them again.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
-use lab::{NODES, WEST_NODES, WEST_SERVERS, env_values};
-use link::{Config, Event, Events, LinkId, PeerConfig, PrivateKey, Session, Transport};
+use lab::{NODES, WEST_NODES, WEST_SERVERS};
+use link::{Event, Events, LinkId};
 use presence::link::{Adjacency, Frame, Hello, Statement, Version};
 use presence::{Change, Device, DeviceState, Eid, Stamp};
 use tokio::net::UdpSocket;
 
-use super::{at, linked};
+use super::{at, dialer, linked};
 use crate::stage::{SOON, STARTED, Stage, eventually};
 
 const PORT: u16 = 4521;
@@ -28,7 +27,7 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
     let node = stage.node(1)?;
     stage.lab.docker().stop(&[WEST_NODES[ABUSED].name]).await?;
     let wire = Recorder::before(SocketAddr::from((stage.lab.address(node.spec.host)?, PORT))).await?;
-    let (session, mut events) = start(wire.address, &env_values()?)?;
+    let (session, mut events) = dialer::dial(wire.address, dialer::key_of_west_node1()?)?;
     until_up(&mut events).await?;
 
     let (allowed, foreign) = (stage.new_lamp().await?, stage.new_lamp().await?);
@@ -69,34 +68,6 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
     session.stop(SOON).await;
     stage.lab.docker().start(&[WEST_NODES[ABUSED].name]).await?;
     linked(&stage.lab, STARTED).await
-}
-
-/// A session with the key of west's node, which dials there as if it were that node.
-fn start(dial: SocketAddr, values: &std::collections::BTreeMap<String, String>) -> Result<(Session, Events)> {
-    let value = |name: &str| values.get(name).with_context(|| format!("compose/.env has no {name}"));
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(format!("false-peer-{}.key", std::process::id()));
-    let pem =
-        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", value("KEY_WEST_NODE1")?);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-    std::io::Write::write_all(&mut file, pem.as_bytes())?;
-    let key = PrivateKey::load(&path);
-    std::fs::remove_file(&path)?;
-    let peer = PeerConfig {
-        name: NODES[0].name.to_owned(),
-        dial: Some(dial.to_string().parse()?),
-        transport: Transport::Udp,
-        keys: vec![value("PRINT_EAST_NODE1")?.parse()?],
-    };
-    let config = Config {
-        key: key?,
-        listen_udp: Some(SocketAddr::from(([0, 0, 0, 0], 0))),
-        listen_tcp: None,
-        peers: vec![peer],
-        keepalive: Duration::from_secs(3),
-        hold: Duration::from_secs(15),
-    };
-    Ok(Session::start(config)?)
 }
 
 async fn until_up(events: &mut Events) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod between_the_sites;
 mod call_at_the_other_site;
+mod dialer;
 mod false_peer;
 mod lost_site;
 mod message_waiting;

@@ -1,10 +1,12 @@
-//! Strangers at the links' door: garbage, replayed and oversize datagrams, and a thousand connections that never say who they are.
+//! Strangers at the links' door: garbage, a key that nobody knows, and a thousand connections that never say who they are.
 
 use std::net::SocketAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use link::Event;
 use tokio::net::{TcpStream, UdpSocket};
 
+use super::dialer;
 use crate::stage::{SOON, Stage};
 
 const PORT: u16 = 4521;
@@ -33,6 +35,7 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
             tokio::task::yield_now().await;
         }
     }
+    turned_away(door).await?;
     let mut open = Vec::new();
     for number in 0..CONNECTIONS {
         if let Ok(Ok(stream)) = tokio::time::timeout(SOON, TcpStream::connect(door)).await {
@@ -53,5 +56,15 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
     ensure!(links.iter().all(|link| link.up), "strangers have taken a link down: {links:?}");
     let refused = node.metrics().await?.sum("asterism_node_link_refused_total", &[]);
     ensure!(refused > 0.0, "nobody is counted as refused");
+    Ok(())
+}
+
+/// Who has another key never gets in, and is told why.
+async fn turned_away(door: SocketAddr) -> Result<()> {
+    let (session, mut events) = dialer::dial(door, dialer::strange_key()?)?;
+    let first = tokio::time::timeout(SOON, events.recv()).await.context("nobody answers the stranger")?;
+    session.stop(SOON).await;
+    let told = matches!(&first, Some(Event::Down { why, .. }) if why.contains("does not know our key"));
+    ensure!(told, "a stranger with a key of his own is told {first:?}");
     Ok(())
 }
