@@ -316,7 +316,9 @@ impl ServerStates {
         self.latest
     }
 
-    fn state_of(&self, device: &Device) -> Option<DeviceState> {
+    /// What the server says of a device.
+    #[must_use]
+    pub fn state_of(&self, device: &Device) -> Option<DeviceState> {
         self.devices.get(device).map(|entry| entry.state)
     }
 

@@ -5,6 +5,8 @@
 //! run again. [`run_sites`] makes one with several sites, linked in some graph; what is different there is in `wide.rs` (what a seed chooses),
 //! `wan.rs` (what a link is) and `world/links.rs` (how it fares).
 //!
+//! [`Scale`] is something else: no faults and nothing drawn, but as many sites as there may be, and what they cost.
+//!
 //! Start reading at `options.rs` (what a seed chooses), then `world/mod.rs` (how time passes), then one checker in `checkers/`.
 #![allow(clippy::wildcard_enum_match_arm, reason = "a checker looks at those few effects that it is about")]
 
@@ -19,6 +21,7 @@ mod options;
 mod random;
 mod report;
 mod saboteur;
+mod scale;
 mod schedule;
 mod server;
 mod shell;
@@ -30,6 +33,8 @@ mod world;
 pub use faults::FaultKind;
 pub use report::{Checker, Failure, Mark, Report, Stats};
 pub use saboteur::Plant;
+pub use scale::{Scale, Size, Traffic};
+pub use wide::Graph;
 
 use options::Options;
 use random::Random;

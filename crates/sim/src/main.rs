@@ -1,6 +1,8 @@
 //! `sim SEED` replays a run, event by event; `sim --seconds N` explores fresh seeds and stops at the first broken promise.
+//! `sim --scale` measures what many sites cost.
 
 mod console;
+mod meter;
 
 use console::Console;
 use sim::{Plant, Report, Stats, run, run_sites};
@@ -10,12 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const USAGE: &str = "usage: sim [SEED] [--sites] [--seconds N] [--plant NAME] [--quiet]
+       sim --scale [GRAPH SITES SERVERS DEVICES]
 
   SEED         replays this run, one line for each event; without it, fresh seeds are explored
   --sites      several sites with links between them, in place of one
   --seconds N  explores fresh seeds for N seconds (60, if not said)
   --plant NAME plants a fault into every node: echo, lost-retry, stale-overwrite, missed-withdrawal, intermediate-aggregate
-  --quiet      replays without the lines";
+  --quiet      replays without the lines
+  --scale      measures what it costs that sites know each other's states, at one size or at many: --scale star 3 2 50";
 
 /// What the command line asks for.
 struct Request {
@@ -28,7 +32,11 @@ struct Request {
 
 fn main() -> ExitCode {
     let console = Console::new();
-    match Request::read(std::env::args().skip(1)) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(("--scale", size)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return meter::run(&console, size);
+    }
+    match Request::read(words.into_iter()) {
         Ok(request) => match request.seed {
             Some(seed) => replay(&console, seed, &request),
             None => explore(&console, &request),

@@ -26,12 +26,34 @@ pub(crate) struct Wide {
 
 /// How sites are linked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Graph {
+pub enum Graph {
+    /// Each with the next one.
     Chain,
+    /// All with the first one.
     Star,
+    /// A chain whose ends are linked.
     Ring,
+    /// Each with all.
     Mesh,
+    /// Each with one of those before it, and one link more.
     Random,
+}
+
+impl Graph {
+    /// Every graph.
+    pub const ALL: [Self; 5] = [Self::Chain, Self::Star, Self::Ring, Self::Mesh, Self::Random];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chain => "chain",
+            Self::Star => "star",
+            Self::Ring => "ring",
+            Self::Mesh => "mesh",
+            Self::Random => "random",
+        }
+    }
 }
 
 impl Default for Wide {
@@ -84,7 +106,7 @@ impl Wide {
 }
 
 fn links(random: &mut Random, sites: usize, nodes: &[usize]) -> Vec<(usize, usize)> {
-    let graph = random.pick(&[Graph::Chain, Graph::Star, Graph::Ring, Graph::Mesh, Graph::Random]);
+    let graph = random.pick(&Graph::ALL);
     let ways = random.pick(&[1, 1, 2, 4]);
     let mut links = BTreeSet::new();
     for (one, other) in edges(random, graph, sites) {
@@ -98,7 +120,7 @@ fn links(random: &mut Random, sites: usize, nodes: &[usize]) -> Vec<(usize, usiz
 }
 
 /// Pairs of sites.
-fn edges(random: &mut Random, graph: Graph, sites: usize) -> BTreeSet<(usize, usize)> {
+pub(crate) fn edges(random: &mut Random, graph: Graph, sites: usize) -> BTreeSet<(usize, usize)> {
     let mut edges: BTreeSet<(usize, usize)> = match graph {
         Graph::Chain | Graph::Ring => (1..sites).map(|site| (site - 1, site)).collect(),
         Graph::Star => (1..sites).map(|site| (0, site)).collect(),
