@@ -33,7 +33,7 @@ pub(crate) struct Ledger {
 
 /// The versions of one server's states.
 struct Account {
-    entries: HashMap<Subject, Entry, Hash>,
+    entries: HashMap<Subject, Packed, Hash>,
     /// For each part the sum, without carry, of what its entries are; equal where two nodes know the same.
     fingerprints: Box<[u64; BUCKETS]>,
 }
@@ -58,6 +58,41 @@ impl Entry {
     pub(crate) fn yields_to(&self, version: Version) -> bool {
         version > self.version
             || self.known != Some(self.version) && self.known.is_none_or(|known| version > known)
+    }
+}
+
+/// An [`Entry`] in as few bytes as it needs: a node has one for each state of the wide world. Numbers as bytes need no room between them,
+/// and an array that is all zero stands for no version.
+#[derive(Clone, Copy)]
+struct Packed {
+    version: [u8; 14],
+    known: [u8; 14],
+    withdrawn: bool,
+}
+
+impl From<Entry> for Packed {
+    fn from(Entry { version, withdrawn, known }: Entry) -> Self {
+        Self { version: version.to_bytes(), known: known.map_or([0; 14], Version::to_bytes), withdrawn }
+    }
+}
+
+impl From<Packed> for Entry {
+    fn from(Packed { version, known, withdrawn }: Packed) -> Self {
+        let known = (known != [0; 14]).then(|| Version::from_bytes(known));
+        Self { version: Version::from_bytes(version), withdrawn, known }
+    }
+}
+
+impl Version {
+    fn to_bytes(self) -> [u8; 14] {
+        let mut bytes = [0; 14];
+        bytes[..8].copy_from_slice(&self.clock.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.writer.0);
+        bytes
+    }
+
+    fn from_bytes([a, b, c, d, e, f, g, h, writer @ ..]: [u8; 14]) -> Self {
+        Self { clock: u64::from_be_bytes([a, b, c, d, e, f, g, h]), writer: Eid(writer) }
     }
 }
 
@@ -93,14 +128,14 @@ impl Ledger {
     }
 
     pub(crate) fn of(&self, eid: Eid, subject: &Subject) -> Option<Entry> {
-        self.accounts.get(&eid)?.entries.get(subject).copied()
+        self.accounts.get(&eid)?.entries.get(subject).map(|packed| Entry::from(*packed))
     }
 
     /// Notes that somebody is being told of a state.
     pub(crate) fn tell(&mut self, eid: Eid, subject: &Subject) {
         let account = self.accounts.get_mut(&eid);
         if let Some(entry) = account.and_then(|account| account.entries.get_mut(subject)) {
-            entry.known = Some(entry.version);
+            entry.known = entry.version;
         }
     }
 
@@ -170,15 +205,15 @@ impl Account {
     fn put(&mut self, subject: &Subject, entry: Entry) {
         let part = &mut self.fingerprints[bucket(subject)];
         *part ^= fingerprint(subject, entry);
-        if let Some(before) = self.entries.insert(subject.clone(), entry) {
-            *part ^= fingerprint(subject, before);
+        if let Some(before) = self.entries.insert(subject.clone(), entry.into()) {
+            *part ^= fingerprint(subject, before.into());
         }
     }
 
     fn drop_standing(&mut self, subject: &Subject) -> bool {
         let standing = self.entries.get(subject).copied().filter(|entry| !entry.withdrawn);
         if let Some(entry) = standing {
-            self.fingerprints[bucket(subject)] ^= fingerprint(subject, entry);
+            self.fingerprints[bucket(subject)] ^= fingerprint(subject, entry.into());
             self.entries.remove(subject);
         }
         standing.is_some()
@@ -233,6 +268,17 @@ mod tests {
         ledger.put(PBX, &lamp(1), Entry::heard(Version { clock: 90, writer: B }, false));
         assert_eq!(ledger.write(9, PBX, &lamp(0), false).clock, 91);
         assert!(Version { clock: 8, writer: B } > Version { clock: 8, writer: A });
+    }
+
+    #[test]
+    fn an_entry_is_what_it_was_and_has_no_room_to_spare() {
+        let version = |clock, writer| Version { clock, writer };
+        let (older, newer) = (version(1 << 40, B), version(u64::MAX, A));
+        for (known, withdrawn) in [(None, false), (Some(older), true), (Some(newer), false)] {
+            let entry = Entry { version: newer, withdrawn, known };
+            assert_eq!(Entry::from(Packed::from(entry)), entry);
+        }
+        assert_eq!(size_of::<(Subject, Packed)>(), 56);
     }
 
     #[test]
