@@ -2,12 +2,11 @@
 
 use super::frame::{Frame, Hello, Standing, Statement};
 use super::ledger::{BUCKETS, Entry, Version};
-use super::peer::PeerId;
+use super::peer::{Comparison, PeerId};
 use super::roster::{Place, Worth};
 use super::{AHEAD_WAIT, Effect, Links, Rumour, SILENCE_WAIT, STANDBY_WAIT, Way};
 use crate::{Eid, States, Subject};
-use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -45,10 +44,12 @@ impl Links {
                 statements.into_iter().for_each(|it| self.take(now, way, it, states, &mut effects));
             }
             (Frame::Hello(hello), Way::Link(peer)) => self.meet(now, now_us, peer, &hello),
-            (Frame::Digest(standings), Way::Link(peer)) => self.compare_all(peer, &standings),
+            (Frame::Digest(standings), Way::Link(peer)) => {
+                effects.extend(self.compare_all(peer, &standings));
+            }
             (Frame::Digest(standings), Way::Group) => self.tell_group_what_differs(&standings),
             (Frame::Buckets { eid, fingerprints, answer }, Way::Link(peer)) => {
-                self.compare_one(peer, eid, &fingerprints, answer);
+                effects.extend(self.compare_one(peer, eid, &fingerprints, answer));
             }
             // In a group nobody needs to say who he is, and servers are told whole.
             (Frame::Hello(_) | Frame::Buckets { .. }, Way::Group) => {}
@@ -67,42 +68,41 @@ impl Links {
         }
     }
 
-    fn compare_all(&mut self, peer: PeerId, theirs: &[Standing]) {
+    fn compare_all(&mut self, peer: PeerId, theirs: &[Standing]) -> Option<Effect> {
+        let theirs = by_eid(theirs);
         let mut eids: BTreeSet<Eid> = self.ledger.eids().collect();
-        eids.extend(theirs.iter().map(|standing| standing.eid));
-        for eid in eids {
-            if self.differs(eid, theirs) {
-                self.push_buckets(peer, eid, false);
-            }
-        }
+        eids.extend(theirs.keys());
+        eids.retain(|eid| self.differs(*eid, &theirs));
+        let ask = |eid| self.peers[peer.0].push_comparison(Comparison::One { eid, answer: false });
+        (!eids.into_iter().all(ask)).then_some(Effect::Refuse)
     }
 
-    fn differs(&self, eid: Eid, theirs: &[Standing]) -> bool {
-        let told = theirs.iter().find(|standing| standing.eid == eid).map_or(0, |it| it.fingerprint);
-        told != self.ledger.summary(eid).1
+    fn differs(&self, eid: Eid, theirs: &BTreeMap<Eid, u64>) -> bool {
+        theirs.get(&eid).copied().unwrap_or(0) != self.ledger.summary(eid).1
     }
 
     fn tell_group_what_differs(&mut self, theirs: &[Standing]) {
+        let theirs = by_eid(theirs);
         let foreign = self.ledger.eids().filter(|eid| !self.site.vouches_for(*eid) && self.is_gate(*eid));
-        for eid in foreign.filter(|eid| self.differs(*eid, theirs)).collect::<Vec<_>>() {
+        for eid in foreign.filter(|eid| self.differs(*eid, &theirs)).collect::<Vec<_>>() {
             for subject in self.ledger.subjects(eid).cloned().collect::<Vec<_>>() {
                 self.group.push_state(eid, &subject);
             }
         }
     }
 
-    fn compare_one(&mut self, peer: PeerId, eid: Eid, theirs: &[u64; BUCKETS], answer: bool) {
+    fn compare_one(
+        &mut self,
+        peer: PeerId,
+        eid: Eid,
+        theirs: &[u64; BUCKETS],
+        answer: bool,
+    ) -> Option<Effect> {
         for subject in self.ledger.differing(eid, theirs) {
             self.tell_one(peer, eid, &subject);
         }
-        if !answer {
-            self.push_buckets(peer, eid, true);
-        }
-    }
-
-    fn push_buckets(&mut self, peer: PeerId, eid: Eid, answer: bool) {
-        let fingerprints: Box<[u64; BUCKETS]> = self.ledger.fingerprints(eid);
-        self.peers[peer.0].push_frame(Frame::Buckets { eid, fingerprints, answer });
+        let answered = answer || self.peers[peer.0].push_comparison(Comparison::One { eid, answer: true });
+        (!answered).then_some(Effect::Refuse)
     }
 
     fn take(
@@ -233,4 +233,9 @@ impl Links {
         }
         None
     }
+}
+
+/// The fingerprints that somebody has of each server.
+fn by_eid(standings: &[Standing]) -> BTreeMap<Eid, u64> {
+    standings.iter().map(|standing| (standing.eid, standing.fingerprint)).collect()
 }

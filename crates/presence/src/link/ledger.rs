@@ -103,7 +103,8 @@ impl Ledger {
 
     /// Gives a state that is news here the next version.
     pub(crate) fn write(&mut self, now_us: u64, eid: Eid, subject: &Subject, withdrawn: bool) -> Version {
-        self.clock = now_us.max(self.clock + 1);
+        // A clock at the end of time stands still there: what a trusted peer made of it is no reason to end.
+        self.clock = now_us.max(self.clock.saturating_add(1));
         let version = Version { clock: self.clock, writer: self.me };
         let known = self.of(eid, subject).and_then(|before| before.known);
         self.put(eid, subject, Entry { version, withdrawn, known });
@@ -268,6 +269,13 @@ mod tests {
         ledger.put(PBX, &lamp(1), Entry::heard(Version { clock: 90, writer: B }, false));
         assert_eq!(ledger.write(9, PBX, &lamp(0), false).clock, 91);
         assert!(Version { clock: 8, writer: B } > Version { clock: 8, writer: A });
+    }
+
+    #[test]
+    fn at_the_end_of_time_a_clock_stands_still() {
+        let mut ledger = Ledger::new(A);
+        ledger.outdo(Version { clock: u64::MAX, writer: B });
+        assert_eq!(ledger.write(7, PBX, &lamp(0), false).clock, u64::MAX);
     }
 
     #[test]

@@ -2,10 +2,13 @@
 
 use super::backlog::Backlog;
 use super::filter::{Barred, Filter};
-use super::frame::{Frame, Hello};
-use crate::{Change, Eid, Subject};
-use alloc::collections::{BTreeSet, VecDeque};
+use super::frame::Hello;
+use crate::{Change, EIDS_MAX, Eid, Subject};
+use alloc::collections::BTreeSet;
 use core::time::Duration;
+
+/// The most comparisons that wait: of all that there can be, and of each server in both ways. A peer may name as many servers as it likes.
+const COMPARISONS_MAX: usize = 1 + 2 * EIDS_MAX;
 
 /// A peer as the configuration names it: its place there.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -58,18 +61,33 @@ impl Gatekeeper {
     }
 }
 
-/// What is to be told while it is connected. Frames about the link come first, then who is linked with whom, then states.
+/// What is to be told while it is connected. Who we are comes first, then what is compared, then who is linked with whom, then states.
 struct Connection {
     /// Whether it has said who it is. Before that it is told nothing but who we are: that we have no neighbours yet would cut us off.
     met: bool,
-    frames: VecDeque<Frame>,
+    hello: Option<Hello>,
+    comparisons: Backlog<Comparison>,
     nodes: Backlog<Eid>,
     states: Backlog<(Eid, Subject)>,
 }
 
+/// What is told so that the peer finds out what differs; the fingerprints are those of the moment in which it is told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Comparison {
+    /// All servers.
+    All,
+    /// The parts of one.
+    One {
+        eid: Eid,
+        /// Whether it answers the peer's own.
+        answer: bool,
+    },
+}
+
 /// What may be sent next.
 pub(crate) enum Next {
-    Frame(Frame),
+    Hello(Hello),
+    Comparison(Comparison),
     /// What is known of this node.
     Node(Eid),
     /// States wait.
@@ -78,8 +96,8 @@ pub(crate) enum Next {
 }
 
 impl Connection {
-    fn new(met: bool, frames: VecDeque<Frame>) -> Self {
-        Self { met, frames, nodes: Backlog::new(), states: Backlog::new() }
+    fn new(met: bool, hello: Option<Hello>) -> Self {
+        Self { met, hello, comparisons: Backlog::new(), nodes: Backlog::new(), states: Backlog::new() }
     }
 }
 
@@ -91,12 +109,12 @@ impl Peer {
     /// It is connected; `hello` comes first.
     pub(crate) fn connect(&mut self, hello: Hello) {
         self.heard.known.clear();
-        self.connection = Some(Connection::new(false, [Frame::Hello(hello)].into()));
+        self.connection = Some(Connection::new(false, Some(hello)));
     }
 
     /// It is the group, whose nodes say who they are in other ways.
     pub(crate) fn join(&mut self) {
-        self.connection.get_or_insert_with(|| Connection::new(true, VecDeque::new()));
+        self.connection.get_or_insert_with(|| Connection::new(true, None));
     }
 
     /// It says who it is.
@@ -133,11 +151,14 @@ impl Peer {
         self.heard_last.filter(|_| !self.connected()).map(|heard| heard + hold)
     }
 
-    /// Tells a frame about the link itself.
-    pub(crate) fn push_frame(&mut self, frame: Frame) {
-        if let Some(connection) = self.met() {
-            connection.frames.push_back(frame);
+    /// Tells what is compared. False when there is no room.
+    pub(crate) fn push_comparison(&mut self, comparison: Comparison) -> bool {
+        let Some(connection) = self.met() else { return true };
+        let room = connection.comparisons.len() < COMPARISONS_MAX;
+        if room {
+            connection.comparisons.push(comparison);
         }
+        room
     }
 
     /// Tells what is known of a node; of the peer itself, too, which may have begun anew with a clock that is behind.
@@ -160,8 +181,11 @@ impl Peer {
 
     pub(crate) fn next(&mut self) -> Next {
         let Some(connection) = &mut self.connection else { return Next::Nothing };
-        if let Some(frame) = connection.frames.pop_front() {
-            return Next::Frame(frame);
+        if let Some(hello) = connection.hello.take() {
+            return Next::Hello(hello);
+        }
+        if let Some(comparison) = connection.comparisons.pop() {
+            return Next::Comparison(comparison);
         }
         if let Some(node) = connection.nodes.pop() {
             return Next::Node(node);
@@ -176,5 +200,42 @@ impl Peer {
     /// How many states wait to be told.
     pub(crate) fn waiting(&self) -> usize {
         self.connection.as_ref().map_or(0, |connection| connection.states.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: Eid = Eid([1, 0, 0, 0, 0, 1]);
+
+    fn met() -> Peer {
+        let mut peer = Peer::default();
+        peer.connect(Hello { node: NODE, site: "".into(), incarnation: 1 });
+        peer.meet(NODE);
+        peer
+    }
+
+    #[test]
+    fn what_is_compared_waits_once_however_often_a_peer_asks() {
+        let mut peer = met();
+        for _ in 0..1_000 {
+            assert!(peer.push_comparison(Comparison::All));
+            assert!(peer.push_comparison(Comparison::One { eid: NODE, answer: true }));
+        }
+        assert!(matches!(peer.next(), Next::Hello(_)));
+        assert!(matches!(peer.next(), Next::Comparison(Comparison::All)));
+        assert!(matches!(peer.next(), Next::Comparison(Comparison::One { .. })));
+        assert!(matches!(peer.next(), Next::Nothing));
+    }
+
+    #[test]
+    fn a_peer_that_invents_servers_is_asked_about_so_many() {
+        let mut peer = met();
+        let invented = (0..u16::MAX).map(|number| {
+            let [high, low] = number.to_be_bytes();
+            Comparison::One { eid: Eid([3, 0, 0, 0, high, low]), answer: false }
+        });
+        assert_eq!(invented.filter(|it| peer.push_comparison(*it)).count(), COMPARISONS_MAX);
     }
 }

@@ -83,7 +83,7 @@ impl Roster {
         if !same {
             let left = self.own.servers.iter().filter(|server| !servers.contains(server));
             self.homes.extend(left.map(|server| (*server, self.own.node)));
-            self.own.version = version.max(self.own.version + 1);
+            self.own.version = version.max(self.own.version.saturating_add(1));
             self.own.neighbours = neighbours;
             self.own.servers = servers;
         }
@@ -95,7 +95,7 @@ impl Roster {
         if adjacency.node == self.own.node {
             let old = adjacency.version >= self.own.version && adjacency != self.own;
             if old {
-                self.own.version = adjacency.version + 1;
+                self.own.version = adjacency.version.saturating_add(1);
             }
             return if old { Worth::Ours } else { Worth::Known };
         }

@@ -3,7 +3,7 @@
 use super::Links;
 use super::frame::{Frame, Standing, Statement};
 use super::ledger::Entry;
-use super::peer::{Next, PeerId};
+use super::peer::{Comparison, Next, PeerId};
 use super::{Effect, Rumour, Way, gate_of};
 use crate::{Change, DeviceState, Eid, MessageCounts, States, Subject};
 use alloc::vec::Vec;
@@ -85,7 +85,8 @@ impl Links {
     pub fn poll_frame(&mut self, way: Way, states: &States) -> Option<Frame> {
         loop {
             match self.at(way).next() {
-                Next::Frame(frame) => return Some(frame),
+                Next::Hello(hello) => return Some(Frame::Hello(hello)),
+                Next::Comparison(comparison) => return Some(self.comparison(way, comparison)),
                 Next::Node(node) => {
                     if let Some(adjacency) = self.roster.of(node) {
                         return Some(Frame::Adjacency(adjacency.clone()));
@@ -142,13 +143,21 @@ impl Links {
     /// Tells how far we have come, so that whoever differs asks; to the nodes of our site, who hear our servers themselves, of others'
     /// servers only.
     pub(super) fn compare(&mut self, way: Way) {
+        self.at(way).push_comparison(Comparison::All);
+    }
+
+    fn comparison(&self, way: Way, comparison: Comparison) -> Frame {
         let standing = |eid: Eid| {
             let (states, fingerprint) = self.ledger.summary(eid);
             Standing { eid, states: u32::try_from(states).unwrap_or(u32::MAX), fingerprint }
         };
         let told = |eid: &Eid| way != Way::Group || !self.site.vouches_for(*eid);
-        let digest = Frame::Digest(self.ledger.eids().filter(told).map(standing).collect());
-        self.at(way).push_frame(digest);
+        match comparison {
+            Comparison::All => Frame::Digest(self.ledger.eids().filter(told).map(standing).collect()),
+            Comparison::One { eid, answer } => {
+                Frame::Buckets { eid, fingerprints: self.ledger.fingerprints(eid), answer }
+            }
+        }
     }
 
     fn statements(&mut self, way: Way, states: &States) -> Vec<Statement> {
