@@ -13,6 +13,7 @@ pub mod cpg_event;
 pub mod exporter_config;
 pub mod lamp_notify;
 pub mod link_frame;
+pub mod link_nodes;
 pub mod node_config;
 pub mod publish_body;
 pub mod script;
@@ -20,6 +21,7 @@ pub mod sip_agent;
 pub mod sip_message;
 
 mod config;
+mod made;
 mod sip;
 
 /// A target's name, and what it does with an input.
@@ -33,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("exporter_config", exporter_config::run),
     ("lamp_notify", lamp_notify::run),
     ("link_frame", link_frame::run),
+    ("link_nodes", link_nodes::run),
     ("node_config", node_config::run),
     ("publish_body", publish_body::run),
     ("sip_agent", sip_agent::run),
