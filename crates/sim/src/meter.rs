@@ -8,22 +8,22 @@ use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-/// Sites, in the order in which they are measured, and as the issue wants them: so many servers, so many devices each.
-const SITES: [(Graph, usize); 8] = [
-    (Graph::Star, 2),
-    (Graph::Star, 5),
-    (Graph::Star, 10),
-    (Graph::Star, 20),
-    (Graph::Chain, 20),
-    (Graph::Random, 20),
-    (Graph::Star, 50),
-    (Graph::Random, 50),
+/// Sites, servers of each and devices of each, in the order in which they are measured. The last ones are as many as 8 GiB hold when one process
+/// has the nodes of all sites.
+const SIZES: [(Graph, usize, usize, usize); 9] = [
+    (Graph::Star, 2, 20, 1_000),
+    (Graph::Star, 5, 20, 1_000),
+    (Graph::Star, 10, 20, 1_000),
+    (Graph::Star, 20, 20, 1_000),
+    (Graph::Chain, 20, 20, 1_000),
+    (Graph::Random, 20, 20, 1_000),
+    (Graph::Star, 35, 20, 1_000),
+    (Graph::Star, 50, 20, 400),
+    (Graph::Chain, 50, 20, 800),
 ];
-const SERVERS: usize = 20;
-const DEVICES: usize = 1_000;
 
 const HEADER: &str = "\
-| sites | states | to copy | on links, MB | without states, MB | bytes a copy | all agree after, s | processor, s | RSS, MiB | one change, bytes a site | of 1,000 at once | link blinks, KB |
+| sites × servers × devices | states | to copy | on links, MB | beside states, MB | bytes a copy | all agree after, s | processor, s | RSS, MiB | one change, bytes a site | one of 1,000 at once | a link blinks, KB |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|";
 
 /// Changes of which each waits until the one before it is known everywhere.
@@ -46,14 +46,15 @@ pub(crate) fn run(console: &Console, words: &[String]) -> ExitCode {
 
 fn run_all(console: &Console) -> ExitCode {
     console.line(HEADER);
-    for (graph, sites) in SITES {
-        let words = [graph.name().to_owned(), sites.to_string(), SERVERS.to_string(), DEVICES.to_string()];
+    for (graph, sites, servers, devices) in SIZES {
+        let size = Size { graph, sites, servers, devices };
+        let words = [graph.name().to_owned(), sites.to_string(), servers.to_string(), devices.to_string()];
         let program = std::env::current_exe();
         let status = program.and_then(|program| Command::new(program).arg("--scale").args(words).status());
         match status {
             Ok(status) if status.success() => {}
             Ok(status) => {
-                console.error(&format!("{} of {sites}: {status}", graph.name()));
+                console.error(&format!("{size}: {status}"));
                 return ExitCode::FAILURE;
             }
             Err(error) => {
@@ -99,7 +100,7 @@ fn measure(console: &Console, size: Size) -> ExitCode {
     }
     let others = (size.sites - 1) as f64;
     let cells = [
-        format!("{} ({})", size.sites, size.graph.name()),
+        size.to_string(),
         grouped(size.states()),
         grouped(size.copies()),
         format!("{:.1}", copied.bytes as f64 / 1e6),

@@ -6,7 +6,7 @@ use sim::{Graph, Scale, Size};
 fn sites_in_every_graph_come_to_know_the_same() {
     for graph in Graph::ALL {
         let mut scale = Scale::new(Size { graph, sites: 3, servers: 2, devices: 50 });
-        assert_eq!(scale.disagreement().is_some(), true, "there are no links yet");
+        assert!(scale.disagreement().is_some(), "there are no links yet");
         let copied = scale.link();
         assert_eq!(scale.disagreement(), None, "{graph:?}");
         assert!(copied.state_bytes > 0 && copied.bytes > copied.state_bytes);

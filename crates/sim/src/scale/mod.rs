@@ -12,7 +12,7 @@ use crate::schedule::Schedule;
 use crate::wide::{Graph, edges};
 use line::Line;
 use presence::link::{Frame, PeerId};
-use presence::{Change, DeviceState, Input};
+use presence::{DeviceState, Input};
 use site::Site;
 use std::fmt;
 use std::time::Duration;
@@ -145,8 +145,9 @@ impl Scale {
                 let state = &mut scale.truth[server][device];
                 *state = if *state == DeviceState::InUse { DeviceState::Ringing } else { DeviceState::InUse };
                 let change = site::change(server, device, *state);
-                scale.says(server, change);
+                scale.sites[server / servers].hear_server(scale.now, server, change);
             }
+            (0..scale.sites.len()).for_each(|site| scale.go_on(site));
         })
     }
 
@@ -154,12 +155,6 @@ impl Scale {
     #[must_use]
     pub fn disagreement(&self) -> Option<String> {
         self.sites.iter().find_map(|site| site.disagreement(&self.truth))
-    }
-
-    fn says(&mut self, server: usize, change: Change) {
-        let site = server / self.size.servers;
-        self.sites[site].hear_server(self.now, server, change);
-        self.go_on(site);
     }
 
     fn connect(&mut self, line: usize) {
@@ -248,6 +243,6 @@ impl Scale {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { graph, sites, servers, devices } = self;
-        write!(f, "{} of {sites} × {servers} × {devices}", graph.name())
+        write!(f, "{sites} × {servers} × {devices}, {}", graph.name())
     }
 }
