@@ -76,7 +76,7 @@ set no-exit-message
 @test-unit *args:
     scripts/cargo.sh test "$@"
 
-# The simulator: a seed to replay, or `--seconds 60` to look for seeds that break a promise; `--sites` for several sites.
+# The simulator: a seed to replay, or `--seconds 60` to look for seeds that break a promise; `--sites` for several sites, `--scale` for what they cost.
 @sim *args:
     scripts/cargo.sh run --quiet --release --package sim -- "$@"
 

@@ -1,4 +1,4 @@
-//! Fuzz targets: for every decoder a function that gives it any bytes and asserts what must hold then.
+//! Fuzz targets: for every decoder a function that gives it any bytes and asserts what must hold then; for nodes one that gives them any frames.
 //!
 //! The functions are plain, so one and the same body runs twice: under libFuzzer (`libfuzzer/`, a workspace of its own,
 //! see `just fuzz`), which looks for inputs that break it, and in `tests/replay.rs`, which gives it every input that

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `u`, `d` | the link comes up; it goes, when nothing had come for as long as the next byte says |
 //! | `f` | bytes arrive at that end; the link goes where they are no frames |
-//! | `h`, `a`, `g`, `b`, `s` | a HELLO, ADJACENCY, DIGEST, BUCKETS or STATES made of the rest arrives there ([`made`](crate::made)) |
+//! | `h`, `a`, `g`, `b`, `s` | a HELLO, ADJACENCY, DIGEST, BUCKETS or STATES made of the rest arrives there (`made.rs`) |
 //! | `l`, `w` | a stock server says something in its group, or it is taken back there in its name |
 //! | `r`, `v` | the server of the first node states something, or falls silent and comes back |
 //! | `m` | a member of the group goes, or comes |
