@@ -2,7 +2,7 @@
 
 mod world;
 
-use presence::link::{Barred, Channel, Filter, PeerConfig, PeerId, Statement, Version};
+use presence::link::{Adjacency, Barred, Channel, Filter, Frame, PeerConfig, PeerId, Statement, Version};
 use std::collections::BTreeMap;
 use world::*;
 
@@ -414,7 +414,37 @@ fn what_a_peer_may_not_say_is_dropped_counted_and_named() {
     assert_eq!(world.lamp(1, stock(0).1), None);
     assert_eq!(world.places[1].lights.len(), 0);
     let barred = |rule| world.places[1].node.barred(PeerId(0), rule).1;
-    assert_eq!(Barred::ALL.map(barred), [1, 1, 0]);
+    assert_eq!(Barred::ALL.map(barred), [1, 1, 0, 0]);
+}
+
+#[test]
+fn a_peer_whose_words_are_of_another_age_does_not_have_the_last_one() {
+    let mut world = Sites::new(&[0, 1], &[(0, 1)]);
+    world.report(0, lamp(DeviceState::InUse));
+    let clock = u64::MAX - 1;
+    let statement = |eid| Statement {
+        eid,
+        change: lamp(DeviceState::Ringing),
+        withdrawn: false,
+        version: Version { clock, writer: eid_of_node(1) },
+        origin: Stamp::default(),
+    };
+    let adjacency = Adjacency {
+        node: eid_of_node(0),
+        site: "site0".into(),
+        version: clock,
+        neighbours: vec![],
+        servers: vec![],
+    };
+    let peer = PeerId(0);
+    world.input(0, Input::LinkFrame { peer, frame: Frame::Adjacency(adjacency) });
+    let frame = Frame::States(vec![statement(pbx(0)), statement(pbx(1))]);
+    world.input(0, Input::LinkFrame { peer, frame });
+    world.wait(HOLD);
+    assert_eq!(world.places[0].node.barred(peer, Barred::Clock).1, 3);
+    assert_eq!(world.lamp(0, pbx(1)), None);
+    world.report(0, lamp(DeviceState::NotInUse));
+    assert_eq!(world.lamp(1, pbx(0)), Some(DeviceState::NotInUse));
 }
 
 #[test]

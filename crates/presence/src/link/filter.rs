@@ -31,11 +31,13 @@ pub enum Barred {
     Kind,
     /// Channels let this kind pass, but no device or mailbox of that name.
     Name,
+    /// It has a version of more than a century ahead.
+    Clock,
 }
 
 impl Barred {
     /// Every reason, for counters that start at zero.
-    pub const ALL: [Self; 3] = [Self::Eid, Self::Kind, Self::Name];
+    pub const ALL: [Self; 4] = [Self::Eid, Self::Kind, Self::Name, Self::Clock];
 
     /// The reason as a metric label.
     #[must_use]
@@ -44,6 +46,7 @@ impl Barred {
             Self::Eid => "eid",
             Self::Kind => "kind",
             Self::Name => "name",
+            Self::Clock => "clock",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is taken from links, and from the nodes of our group.
 
+use super::filter::Barred;
 use super::frame::{Frame, Hello, Standing, Statement};
 use super::ledger::{BUCKETS, Entry, Version};
 use super::peer::{Comparison, PeerId};
@@ -9,6 +10,10 @@ use crate::{Eid, States, Subject};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
+
+/// A version is a time, and none lies so far ahead of ours, in microseconds: a clock that begins again in 1970 still takes what is said today. Whoever
+/// could give one without bound would have the last word for ever.
+const AHEAD_MAX_US: u64 = 100 * 365 * 24 * 3_600 * 1_000_000;
 
 /// What others remember of this site's servers and those have not said again is taken back in turns, if it is more.
 const RUMOURS_MAX: usize = 200_000;
@@ -28,7 +33,11 @@ impl Links {
             self.meet_group();
         }
         let mut effects = Vec::new();
+        let absurd = |clock: u64| clock > now_us.saturating_add(AHEAD_MAX_US);
         match (frame, way) {
+            (Frame::Adjacency(adjacency), _) if absurd(adjacency.version) => {
+                effects.push(self.bar_clock(way, adjacency.node));
+            }
             (Frame::Adjacency(adjacency), _) => {
                 let node = adjacency.node;
                 let silent = self.left_to_others();
@@ -41,7 +50,13 @@ impl Links {
                 self.compare_where_we_speak(&silent);
             }
             (Frame::States(statements), _) => {
-                statements.into_iter().for_each(|it| self.take(now, way, it, states, &mut effects));
+                for it in statements {
+                    if absurd(it.version.clock) {
+                        effects.push(self.bar_clock(way, it.eid));
+                    } else {
+                        self.take(now, way, it, states, &mut effects);
+                    }
+                }
             }
             (Frame::Hello(hello), Way::Link(peer)) => self.meet(now, now_us, peer, &hello),
             (Frame::Digest(standings), Way::Link(peer)) => {
@@ -55,6 +70,16 @@ impl Links {
             (Frame::Hello(_) | Frame::Buckets { .. }, Way::Group) => {}
         }
         effects
+    }
+
+    fn bar_clock(&mut self, way: Way, eid: Eid) -> Effect {
+        match way {
+            Way::Link(peer) => {
+                let first = self.peers[peer.0].heard.bar(Barred::Clock, true);
+                Effect::Bar { peer, eid, rule: Barred::Clock, first }
+            }
+            Way::Group => Effect::Refuse,
+        }
     }
 
     /// The node at the other end says who it is.

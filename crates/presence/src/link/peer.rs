@@ -52,8 +52,13 @@ impl Gatekeeper {
     /// Whether a state passes; if not, the rule that bars it, and whether that is its first time among what is a trespass.
     pub(crate) fn admit(&mut self, eid: Eid, change: &Change, trespass: bool) -> Result<(), (Barred, bool)> {
         let Err(rule) = self.filter.admit(eid, change) else { return Ok(()) };
+        Err((rule, self.bar(rule, trespass)))
+    }
+
+    /// Counts what a rule bars. True the first time that it is a trespass.
+    pub(crate) fn bar(&mut self, rule: Barred, trespass: bool) -> bool {
         self.barred[rule as usize] += 1;
-        Err((rule, trespass && self.known.insert(rule)))
+        trespass && self.known.insert(rule)
     }
 
     pub(crate) fn count(&self, rule: Barred) -> u64 {

@@ -395,7 +395,8 @@ fn a_node_whose_clock_was_set_back_is_believed_all_the_same() {
     let mut world = World::new(&[0, 1], &[(0, 1)], 1);
     world.say(0, &lamp(1), Some(DeviceState::InUse));
     world.rest();
-    let ahead = Version { clock: u64::MAX / 2, writer: node(0) };
+    let ten_years = 10 * 365 * 24 * 3_600 * 1_000_000;
+    let ahead = Version { clock: world.now_us() + ten_years, writer: node(0) };
     let subject = Subject::Device(lamp(1));
     world.links(1).ledger.put(server(0), &subject, ledger::Entry::heard(ahead, false));
     world.end(0);
