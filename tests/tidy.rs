@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("exporter", &["presence", "asterisk", "corosync-rs", "daemon"]),
     ("sim", &["presence", "wire"]),
     ("fuzz", &["presence", "wire", "asterisk", "daemon", "node", "exporter"]),
-    ("wan", &[]),
+    ("wan", &["presence", "link"]),
     ("tests", &["presence", "link"]),
 ];
 
