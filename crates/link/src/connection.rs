@@ -3,8 +3,9 @@
 use crate::config::LinkId;
 use crate::event::{Event, Told};
 use crate::gate::Permit;
+use crate::nudge::Nudge;
 use crate::outbox::{self, Queue};
-use crate::pipe::{CLOSED, Incoming, Outgoing, Pipe, peer_ended};
+use crate::pipe::{CLOSED, Carrier, Incoming, Outgoing, Pipe, peer_ended};
 use crate::shared::Shared;
 use crate::slot::{Dialled, End, Entry, Slot, lock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -97,7 +98,7 @@ async fn live(shared: &Shared, slot: &Slot, mut pipe: Pipe, first: Frame, entry:
         end = &mut entry.end => ended(end.unwrap_or(End::Replaced)),
         () = shared.stopped() => Over::said(STOPS.to_owned()),
         over = reading.run(incoming, first, |error| carrier.explain(error)) => over,
-        over = write(shared, slot, outgoing, queue, answers) => {
+        over = write(shared, slot, outgoing, carrier, queue, answers) => {
             over.unwrap_or_else(|error| Over::heard(carrier.explain(&error)))
         }
     };
@@ -179,12 +180,13 @@ async fn write(
     shared: &Shared,
     slot: &Slot,
     outgoing: &mut Outgoing,
+    carrier: &Carrier,
     mut queue: Queue,
     mut answers: mpsc::Receiver<Ping>,
 ) -> std::io::Result<Over> {
     let mut keepalive = tokio::time::interval(shared.keepalive);
     keepalive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut open = true;
+    let (mut open, mut nudge) = (true, Nudge::default());
     loop {
         tokio::select! {
             biased;
@@ -196,10 +198,14 @@ async fn write(
                 outgoing.put(&Frame::Ping(ping));
             }
             frame = queue.take(), if open => match frame {
-                Some(frame) => put_all(slot, outgoing, frame, &mut queue),
+                Some(frame) => {
+                    put_all(slot, outgoing, frame, &mut queue);
+                    nudge.sent(tokio::time::Instant::now(), carrier.path().lost_packets());
+                }
                 // Our user has forgotten the session.
                 None => open = false,
             },
+            () = nudge.due() => outgoing.put(&unmeasured_ping()),
         }
         slot.counters.sent_bytes.add(outgoing.waiting() as u64);
         outgoing.flush().await?;
@@ -220,6 +226,11 @@ fn put_all(slot: &Slot, outgoing: &mut Outgoing, frame: Vec<u8>, queue: &mut Que
 
 async fn room(shared: &Shared, link: LinkId) {
     shared.tell(Told { event: Event::Room { link }, outbox: None }).await;
+}
+
+/// A ping whose answer tells nothing.
+pub(crate) fn unmeasured_ping() -> Frame {
+    Frame::Ping(Ping { number: 0, sent_us: now_us() })
 }
 
 /// Microseconds since 1970.

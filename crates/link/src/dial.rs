@@ -10,7 +10,7 @@ use crate::{connection, quic, tcp, tls};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use wire::link::{Frame, Ping};
+use wire::link::Frame;
 
 /// How long a handshake may take, until the peer's first word.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
@@ -82,8 +82,8 @@ impl Dialler {
         let remote = self.resolve().await?;
         let mut pipe = self.connect(remote).await?;
         let _calling = slot.call();
-        // QUIC tells the peer of a stream with its first byte. Nobody measures by this one.
-        pipe.outgoing.put(&Frame::Ping(Ping { number: 0, sent_us: connection::now_us() }));
+        // QUIC tells the peer of a stream with its first byte.
+        pipe.outgoing.put(&connection::unmeasured_ping());
         pipe.outgoing.flush().await.map_err(|error| pipe.carrier.explain(&error))?;
         let first = pipe.first_frame().await?;
         Ok((pipe, first))

@@ -14,6 +14,7 @@ mod event;
 mod gate;
 mod key;
 mod measure;
+mod nudge;
 mod outbox;
 mod pipe;
 mod quic;

@@ -251,7 +251,7 @@ impl Path {
         self.quic.as_ref().map_or(self.remote, quinn::Connection::remote_address)
     }
 
-    fn lost_packets(&self) -> u64 {
+    pub(crate) fn lost_packets(&self) -> u64 {
         self.quic.as_ref().map_or(0, |quic| quic.stats().path.lost_packets)
     }
 }
