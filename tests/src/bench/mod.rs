@@ -9,6 +9,7 @@ mod idle;
 mod join;
 mod lamp;
 mod latency;
+mod link;
 mod memory;
 mod process;
 mod stopped;
@@ -30,6 +31,8 @@ pub(crate) use stopped::{Stopped, WATCHING};
 pub(crate) enum Bench {
     /// How many events a second the core takes on one thread. Needs no lab.
     Core(Keep),
+    /// Two linked sites over a relay: lag with and without loss, bytes, the first sync. Needs no lab.
+    Link(link::Options),
     /// Events a second that a node takes from the group, for a minute, and whether all arrive.
     Bus(bus::Options),
     /// How long a node that joins takes to know 100,000 states, and what that costs the group.
@@ -58,6 +61,7 @@ pub(crate) struct Keep {
 fn list(screen: &Screen) {
     let rows = [
         ("core", "events a second through the table on one thread"),
+        ("link", "two linked sites: lag at 0 and 5 % loss, bytes per change, first sync of 100,000 states"),
         ("bus", "events a second from a real group for 60 s, and what is lost"),
         ("join", "a node that joins at 100,000 states: time to ready, bytes on the bus"),
         ("memory", "RSS at 100,000 devices at three servers, and under churn (--minutes 60)"),
@@ -77,6 +81,9 @@ pub(crate) async fn run(project: &str, screen: &Screen, what: Option<&Bench>) ->
     match what {
         None => list(screen),
         Some(Bench::Core(output)) => keep("core", screen, output, core::measure()).await?,
+        Some(Bench::Link(options)) => {
+            keep("link", screen, &options.output, link::measure(screen, options)).await?;
+        }
         Some(Bench::Bus(options)) => {
             keep("bus", screen, &options.output, bus::measure(&lab().await?, screen, options)).await?;
         }
