@@ -61,16 +61,18 @@ impl Mailboxes {
         if position + 1 == words.len() { Effect::Known } else { Effect::Restated }
     }
 
-    /// A word of ours has taken its place in the order of the group: makes it the latest, if it still stands. Tells whether
-    /// that was news.
-    pub(crate) fn settle(&mut self, eid: Eid, mailbox: &Mailbox, counts: MessageCounts) -> bool {
-        let Some(words) = self.words.get_mut(mailbox) else { return false };
+    /// A word has taken its place in the order of the group: makes it the latest, if it still stands.
+    pub(crate) fn settle(&mut self, eid: Eid, mailbox: &Mailbox, counts: MessageCounts) -> Effect {
+        let Some(words) = self.words.get_mut(mailbox) else { return Effect::Stale };
         let Some(position) = words.iter().position(|known| known.eid == eid && known.counts == counts) else {
-            return false;
+            return Effect::Stale;
         };
+        if position + 1 == words.len() {
+            return Effect::Known;
+        }
         let before = words.last().map(|last| last.counts);
         words[position..].rotate_left(1);
-        before != Some(counts)
+        if before == Some(counts) { Effect::Restated } else { Effect::News }
     }
 
     /// Puts the words about a mailbox in the order of their versions.
@@ -205,9 +207,11 @@ mod tests {
         let mut mailboxes = Mailboxes::new(hash(0));
         enter(&mut mailboxes, A, 3);
         enter(&mut mailboxes, B, 1);
-        assert!(mailboxes.settle(A, &mailbox(), counts(3)));
+        assert_eq!(mailboxes.settle(A, &mailbox(), counts(3)), Effect::News);
         assert_eq!(mailboxes.latest(&mailbox()), Some((A, counts(3))));
-        assert!(!mailboxes.settle(A, &mailbox(), counts(3)));
-        assert!(!mailboxes.settle(B, &mailbox(), counts(7)), "it has said something newer");
+        assert_eq!(mailboxes.settle(A, &mailbox(), counts(3)), Effect::Known);
+        assert_eq!(mailboxes.settle(B, &mailbox(), counts(7)), Effect::Stale, "it has said something newer");
+        enter(&mut mailboxes, B, 3);
+        assert_eq!(mailboxes.settle(A, &mailbox(), counts(3)), Effect::Restated, "the same by another");
     }
 }

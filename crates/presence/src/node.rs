@@ -4,6 +4,7 @@ mod adoption;
 mod from_group;
 mod from_links;
 mod from_servers;
+mod order;
 mod repair;
 mod views;
 mod withdrawal;
@@ -197,7 +198,8 @@ impl Node {
         self.note_repeated(repeated);
         self.end_sync(now);
         if self.links.poll_timeout().is_some_and(|at| at <= now) {
-            self.links.end_rumours(now, self.time(now));
+            let corrected = self.links.end_rumours(now, self.time(now));
+            self.follow(now, corrected);
             self.settle_site(now);
         }
         self.end_adoptions(now);

@@ -101,8 +101,8 @@ impl States {
         effect
     }
 
-    /// A server's word about a mailbox has taken its place in the order of the group; tells whether that was news.
-    pub(crate) fn settle(&mut self, eid: Eid, mailbox: &Mailbox, counts: MessageCounts) -> bool {
+    /// A server's word about a mailbox has taken its place in the order of the group, as its latest.
+    pub(crate) fn settle(&mut self, eid: Eid, mailbox: &Mailbox, counts: MessageCounts) -> Effect {
         self.mailboxes.settle(eid, mailbox, counts)
     }
 
@@ -273,6 +273,13 @@ impl States {
             }
             Subject::Mailbox(mailbox) => self.mailboxes.is_suspect(eid, mailbox),
         }
+    }
+
+    /// What a mailbox shows, and whose word that is; nothing of a device.
+    pub(crate) fn shown(&self, subject: &Subject) -> Option<(Eid, Change)> {
+        let Subject::Mailbox(mailbox) = subject else { return None };
+        let (eid, counts) = self.mailboxes.latest(mailbox)?;
+        Some((eid, Change::Mwi { mailbox: mailbox.clone(), counts }))
     }
 
     /// Who spoke last of a mailbox, and what it said.

@@ -290,6 +290,20 @@ fn a_message_light_crosses_and_the_latest_word_counts_everywhere() {
 }
 
 #[test]
+fn a_word_about_a_mailbox_that_comes_late_is_the_older_one_for_nodes_without_links_too() {
+    let mut world = Sites::new(&[0, 1, 1], &[(0, 2)]);
+    world.cut(0, 2, Duration::ZERO);
+    world.report(0, light(1));
+    world.wait(Duration::from_secs(1));
+    world.stock_says(1, said(stock(1).1, light(5)));
+    world.rest();
+    world.connect(0, 2);
+    world.rest();
+    let shown: Vec<u32> = world.places.iter().map(|it| it.lights["100@default"]).collect();
+    assert_eq!(shown, [5, 5, 5]);
+}
+
+#[test]
 fn a_site_that_is_lost_for_the_hold_time_goes_out_once_and_a_blink_changes_nothing() {
     let mut world = Sites::new(&[0, 1], &[(0, 1)]);
     world.report(0, lamp(DeviceState::InUse));

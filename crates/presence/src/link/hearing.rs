@@ -5,6 +5,7 @@ use super::frame::{Frame, Hello, Standing, Statement};
 use super::ledger::{BUCKETS, Entry, Version};
 use super::peer::{Comparison, PeerId};
 use super::roster::{Place, Worth};
+use super::telling::reordered;
 use super::{AHEAD_WAIT, Effect, Links, Rumour, SILENCE_WAIT, STANDBY_WAIT, Way};
 use crate::{Eid, States, Subject};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -249,12 +250,15 @@ impl Links {
         }
         let ours = self.ledger.of(eid, &subject);
         let same = match ours {
-            None => withdrawn,
             Some(ours) if ours.withdrawn => withdrawn,
-            Some(_) => !withdrawn && states.says(eid, &change),
+            _ if withdrawn => ours.is_none(),
+            // A node without links gives no versions until it hears that others have some.
+            _ => states.says(eid, &change),
         };
         let newer = ours.is_none_or(|ours| version > ours.version);
-        if same && ours.is_none_or(|ours| ours.yields_to(version)) {
+        if matches!(subject, Subject::Mailbox(_)) && same {
+            return self.agree_on_order(way, eid, &subject, Entry::heard(version, withdrawn), newer);
+        } else if same && ours.is_none_or(|ours| ours.yields_to(version)) {
             self.ledger.put(eid, &subject, Entry::heard(version, withdrawn));
         } else if !same && newer {
             let wait = if ours.is_some() { AHEAD_WAIT } else { SILENCE_WAIT };
@@ -262,6 +266,27 @@ impl Links {
             self.rumours.insert(key, Rumour { change, version, until: now + wait });
         } else if !same {
             self.at(way).push_state(eid, &subject);
+        }
+        None
+    }
+
+    /// Somebody has given another version to what a server of this site says of a mailbox. All have to come to the same, because it says whose word
+    /// about the mailbox is the latest; so the highest counts, and whoever may not have heard it is told.
+    fn agree_on_order(
+        &mut self,
+        way: Way,
+        eid: Eid,
+        subject: &Subject,
+        theirs: Entry,
+        newer: bool,
+    ) -> Option<Effect> {
+        if newer {
+            self.ledger.put(eid, subject, theirs);
+            self.tell(eid, subject, Some(way));
+            return reordered(subject);
+        }
+        if self.ledger.of(eid, subject).is_some_and(|ours| ours.version > theirs.version) {
+            self.at(way).push_state(eid, subject);
         }
         None
     }

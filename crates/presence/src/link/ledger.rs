@@ -111,6 +111,13 @@ impl Ledger {
         version
     }
 
+    /// Gives a state the version next to one that somebody else gave, wrongly.
+    pub(crate) fn write_after(&mut self, version: Version, eid: Eid, subject: &Subject, withdrawn: bool) {
+        let version = Version { clock: version.clock + 1, writer: self.me };
+        let known = self.of(eid, subject).and_then(|before| before.known);
+        self.put(eid, subject, Entry { version, withdrawn, known });
+    }
+
     /// Takes over the version that somebody else gave.
     pub(crate) fn put(&mut self, eid: Eid, subject: &Subject, entry: Entry) {
         self.outdo(entry.version);

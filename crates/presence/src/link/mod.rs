@@ -30,7 +30,7 @@ pub use ledger::{BUCKETS, Version};
 pub use peer::{PeerConfig, PeerId};
 pub use roster::{Adjacency, NODES_MAX};
 
-use crate::{Change, EIDS_MAX, Eid, Stamp, Subject};
+use crate::{Change, EIDS_MAX, Eid, Mailbox, Stamp, Subject};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -120,6 +120,8 @@ pub enum Effect {
         /// What it speaks of.
         subject: Subject,
     },
+    /// Words about this mailbox have other versions than before.
+    Order(Mailbox),
     /// Something is not taken, because there is no room for more servers, states or nodes.
     Refuse,
     /// Something is not taken, because the peer may not say it.
@@ -167,6 +169,12 @@ impl Links {
     /// The connection is gone, on which nothing had come for `silent`.
     pub fn disconnected(&mut self, now: Duration, peer: PeerId, silent: Duration) {
         self.peers[peer.0].disconnect(now.saturating_sub(silent));
+    }
+
+    /// Whether any node of our group has links, as far as we know.
+    #[must_use]
+    pub fn has_links(&self) -> bool {
+        self.has_links
     }
 
     /// Others have come into the group, or we have: all that is known of nodes is said, and how far we have come.

@@ -5,7 +5,7 @@ use super::frame::{Frame, Standing, Statement};
 use super::ledger::Entry;
 use super::peer::{Comparison, Next, PeerId};
 use super::{Effect, Rumour, Way, gate_of};
-use crate::{Change, DeviceState, Eid, MessageCounts, States, Subject};
+use crate::{Change, DeviceState, Eid, Mailbox, MessageCounts, States, Subject};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -18,7 +18,7 @@ const STATEMENT_BYTES: usize = 64;
 impl Links {
     /// A server of this site says something new of a subject, or stands for nothing about it any more.
     pub fn write(&mut self, now_us: u64, eid: Eid, subject: &Subject, change: Option<&Change>) {
-        if self.peers.is_empty() {
+        if !self.versions(subject) {
             return;
         }
         let withdrawn = change.is_none();
@@ -33,6 +33,21 @@ impl Links {
         self.tell(eid, subject, None);
     }
 
+    /// Whether what servers of this site say of a subject has a version here. A node without links needs none of devices, which it never tells;
+    /// of mailboxes it needs them, because words of several servers about one are put in their order.
+    fn versions(&self, subject: &Subject) -> bool {
+        !self.peers.is_empty() || self.has_links && matches!(subject, Subject::Mailbox(_))
+    }
+
+    /// Tells the other nodes of this site which versions the words of its servers about a mailbox have here: the highest counts.
+    pub(crate) fn share(&mut self, mailbox: &Mailbox, servers: impl Iterator<Item = Eid>) {
+        if self.site.nodes().len() > 1 {
+            let subject = Subject::Mailbox(mailbox.clone());
+            let ours = servers.filter(|eid| self.site.vouches_for(*eid)).collect::<Vec<_>>();
+            ours.into_iter().for_each(|eid| self.group.push_state(eid, &subject));
+        }
+    }
+
     /// This node has taken back a state by its own judgement: if it vouches for the server, that is said to all; else it
     /// may hear of the state again.
     pub fn write_withdrawal(&mut self, now_us: u64, eid: Eid, subject: &Subject) {
@@ -44,16 +59,15 @@ impl Links {
     }
 
     /// Corrects what others say of servers of this site and those have not said in time.
-    pub fn end_rumours(&mut self, now: Duration, now_us: u64) {
+    pub fn end_rumours(&mut self, now: Duration, now_us: u64) -> Vec<Effect> {
+        let mut effects = Vec::new();
         let due = self.rumours.iter().filter(|(_, rumour)| rumour.until <= now).map(|(key, _)| key.clone());
         for (eid, subject) in due.collect::<Vec<_>>() {
             let key = (eid, subject.clone());
-            let rumour = self.rumours.remove(&key);
+            let Some(Rumour { change, version, .. }) = self.rumours.remove(&key) else { continue };
             let corrected = !self.corrected.insert(key.clone());
-            if let Some(Rumour { change, version, .. }) = rumour
-                && corrected
-                && self.site.seniors().contains(&version.writer)
-            {
+            effects.extend(reordered(&subject));
+            if corrected && self.site.seniors().contains(&version.writer) {
                 // A node of our group hears the server as we do, and insists on something else: of two that correct each other for
                 // ever one has to stop.
                 self.corrected.remove(&key);
@@ -61,9 +75,14 @@ impl Links {
                 continue;
             }
             let withdrawn = self.ledger.of(eid, &subject).is_none_or(|ours| ours.withdrawn);
-            self.ledger.write(now_us, eid, &subject, withdrawn);
+            match subject {
+                Subject::Device(_) => drop(self.ledger.write(now_us, eid, &subject, withdrawn)),
+                // It is no newer than before, and is not to pass the word of another server.
+                Subject::Mailbox(_) => self.ledger.write_after(version, eid, &subject, withdrawn),
+            }
             self.tell(eid, &subject, None);
         }
+        effects
     }
 
     /// What has come over links and is to be said in the group by us: it has become our turn, or nobody else has.
@@ -190,6 +209,14 @@ fn statement(states: &States, eid: Eid, subject: Subject, entry: Entry) -> Optio
     let (change, origin) =
         if withdrawn { (blank(subject), crate::Stamp::default()) } else { states.said(eid, &subject)? };
     Some(Statement { eid, change, withdrawn, version, origin })
+}
+
+/// The version of this state is another: the words about a mailbox may stand in another order now.
+pub(super) fn reordered(subject: &Subject) -> Option<Effect> {
+    match subject {
+        Subject::Device(_) => None,
+        Subject::Mailbox(mailbox) => Some(Effect::Order(mailbox.clone())),
+    }
 }
 
 /// What lights nothing.

@@ -244,6 +244,7 @@ impl World {
                 Effect::Enter { eid, change, origin } => drop(states.enter(eid, &change, origin)),
                 Effect::Withdraw { eid, subject } => drop(states.take(eid, &subject)),
                 Effect::Say { .. } => said.extend(spoken(links, states, effect)),
+                Effect::Order(_) => panic!("nobody speaks of mailboxes"),
                 Effect::Refuse | Effect::Bar { .. } => panic!("there is room"),
             }
         }

@@ -25,7 +25,7 @@ impl Node {
         }
         self.told.clear();
         self.settle_site(now);
-        self.links.meet_group();
+        self.meet_group();
         if !self.group.membership.others().is_empty() {
             self.group.find(now);
         }
@@ -59,11 +59,17 @@ impl Node {
             self.replication.welcome(now, joined.iter().map(|(member, _)| *member));
             self.judge_arrivals(now, joined);
             self.introduce();
-            self.links.meet_group();
+            self.meet_group();
         }
         self.site_changed = true;
         self.end_sync(now);
         self.heal(now);
+    }
+
+    /// Nodes that meet tell each other what they know of other sites, and of the order of words about mailboxes.
+    fn meet_group(&mut self) {
+        self.links.meet_group();
+        self.share_orders();
     }
 
     /// The node is out of the group, or cannot come in.
@@ -207,9 +213,13 @@ impl Node {
     }
 
     /// A stock member has repeated what it had said of a mailbox before another server spoke of it, and stock servers take
-    /// that for the latest word. If that other is ours, it says it again; else it is the latest word, so that all agree.
+    /// that for the latest word. If that other is ours, it says it again, and if it is elsewhere, the gate does; else it is the latest word,
+    /// so that all agree.
     fn say_latest(&mut self, now: Duration, eid: Eid, change: &Change) {
         let Change::Mwi { mailbox, counts } = change else { return };
+        if self.states.latest_of(mailbox).is_some_and(|(latest, _)| self.links.carries(latest)) {
+            return self.correct_mailbox(now, mailbox, *counts);
+        }
         match self.last_word_of_ours(mailbox) {
             Some((latest, right)) => {
                 self.states.settle(eid, mailbox, *counts);
@@ -257,11 +267,17 @@ impl Node {
         self.retire(now, &gone.collect::<Vec<_>>());
         let mut lacking = Vec::new();
         for summary in summaries {
-            let standing = self.claim(now, summary.eid, from)
-                && self.replication.judge(from, incarnation, *summary) == Standing::Lacking;
-            if standing {
-                self.states.suspect(summary.eid);
-                lacking.push(summary.eid);
+            if !self.claim(now, summary.eid, from) {
+                continue;
+            }
+            match self.replication.judge(from, incarnation, *summary) {
+                Standing::Lacking => {
+                    self.states.suspect(summary.eid);
+                    lacking.push(summary.eid);
+                }
+                // It will not be said again.
+                Standing::Complete => drop(self.adopted.remove(&summary.eid)),
+                Standing::Awaited => {}
             }
         }
         if !lacking.is_empty() {
@@ -338,10 +354,12 @@ impl Node {
     /// told, they are told again: the one whose word it is under our own EID, for it takes nothing under its own.
     fn settle_order(&mut self, now: Duration, eid: Eid, change: &Change) {
         let Change::Mwi { mailbox, counts } = change else { return };
-        if !self.states.settle(eid, mailbox, *counts) {
-            return;
+        match self.states.settle(eid, mailbox, *counts) {
+            Effect::New | Effect::News => self.tell_servers(eid, change),
+            // Nothing else shows, but its place is another.
+            Effect::Restated => return self.tell_links(now, eid, change),
+            Effect::Known | Effect::Stale | Effect::Full => return,
         }
-        self.tell_servers(eid, change);
         self.tell_links(now, eid, change);
         if let Some(Holder::Server(server)) = self.holder_here(eid) {
             self.push_to_server(server, Word::told(self.eid, change.clone()));

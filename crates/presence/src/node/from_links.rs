@@ -5,7 +5,7 @@ use crate::link::{Effect, Frame, PeerId, Statement, Way};
 use crate::outbox::{Topic, Word};
 use crate::output::{Drop, Holder, Note};
 use crate::states;
-use crate::{Change, Eid, Mailbox, Member, Stamp, Subject};
+use crate::{Change, Eid, Member, Stamp, Subject};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -22,7 +22,11 @@ impl Node {
         // States alone change nothing about who is in reach.
         self.site_changed |= !matches!(frame, Frame::States(_));
         let time = self.time(now);
+        let linked = self.links.has_links();
         let effects = self.links.hear(now, time, way, frame, &self.states);
+        if !linked && self.links.has_links() {
+            self.order_mailboxes(now);
+        }
         self.follow(now, effects);
     }
 
@@ -38,22 +42,7 @@ impl Node {
         }
     }
 
-    /// The latest word about a mailbox, by version, is to be the last that stock servers hear.
-    fn correct_mailbox(&mut self, now: Duration, mailbox: &Mailbox, heard: crate::MessageCounts) {
-        let Some((latest, counts)) = self.states.latest_of(mailbox).filter(|(_, counts)| *counts != heard)
-        else {
-            return;
-        };
-        let change = Change::Mwi { mailbox: mailbox.clone(), counts };
-        if matches!(self.holder_here(latest), Some(Holder::Server(_))) {
-            let time = self.time(now);
-            self.push_to_group(Word::Change { eid: latest, change, time });
-        } else if self.links.is_gate(latest) {
-            self.say(latest, &change.subject());
-        }
-    }
-
-    fn follow(&mut self, now: Duration, effects: Vec<Effect>) {
+    pub(super) fn follow(&mut self, now: Duration, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Enter { eid, change, origin } => self.enter_elsewhere(eid, &change, origin),
@@ -62,6 +51,7 @@ impl Node {
                     self.withdraw(now, taken.into_iter().map(|taken| (eid, taken)).collect());
                 }
                 Effect::Say { eid, subject } => self.say(eid, &subject),
+                Effect::Order(mailbox) => self.order_again(now, &mailbox),
                 Effect::Refuse => self.drop_for(Drop::TableFull),
                 Effect::Bar { peer, eid, rule, first } => {
                     self.drop_for(Drop::Barred);
@@ -79,7 +69,7 @@ impl Node {
         }
         let subject = change.subject();
         self.forgive(eid, &subject);
-        let before = self.shown(&subject);
+        let before = self.states.shown(&subject);
         let mut effect = self.states.enter(eid, change, origin);
         if effect == states::Effect::Stale {
             // Its version says that it is the newer one.
@@ -88,27 +78,14 @@ impl Node {
         match (effect, &subject) {
             (states::Effect::Full, _) => self.drop_for(Drop::TableFull),
             (_, Subject::Mailbox(mailbox)) => {
-                let links = &self.links;
-                self.states.order(mailbox, |eid| links.version(eid, &subject));
-                let now = self.shown(&subject);
-                if now != before
-                    && let Some((latest, shown)) = now
-                {
-                    self.tell_servers(latest, &shown);
-                }
+                self.order(mailbox, before);
+                self.share_order(mailbox);
             }
             (states::Effect::New | states::Effect::News, Subject::Device(_)) => {
                 self.tell_servers(eid, change)
             }
             _ => self.note_ignored(change.kind()),
         }
-    }
-
-    /// What a mailbox shows, and whose word that is.
-    fn shown(&self, subject: &Subject) -> Option<(Eid, Change)> {
-        let Subject::Mailbox(mailbox) = subject else { return None };
-        let (eid, counts) = self.states.latest_of(mailbox)?;
-        Some((eid, Change::Mwi { mailbox: mailbox.clone(), counts }))
     }
 }
 
@@ -123,11 +100,14 @@ impl Node {
     pub(super) fn tell_links(&mut self, now: Duration, eid: Eid, change: &Change) {
         if !matches!(change, Change::DeviceState { cachable: false, .. }) {
             self.links.write(self.time(now), eid, &change.subject(), Some(change));
+            if let Change::Mwi { mailbox, .. } = change {
+                self.share_order(mailbox);
+            }
         }
     }
 
     /// Says in the group what a server elsewhere says.
-    fn say(&mut self, eid: Eid, subject: &Subject) {
+    pub(super) fn say(&mut self, eid: Eid, subject: &Subject) {
         if !self.group.joined() {
             return;
         }

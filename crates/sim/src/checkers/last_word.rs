@@ -13,7 +13,7 @@ use crate::report::Mark;
 use crate::server::Side;
 use crate::world::World;
 use presence::{Change, DeviceState, Eid, ServerId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Whether everybody knows and shows the right thing. Returns what was excused.
 ///
@@ -143,20 +143,15 @@ fn differs(
 /// Where several servers speak of a mailbox, nodes that know of the same ones agree on who was the last. A server whose word was not
 /// the last has forgotten it, and cannot say it again to a node that has not heard it.
 fn judge_mailboxes(world: &World<'_>) -> Result<(), String> {
-    // Nodes of several sites do not always agree yet.
-    if world.wan.sites > 1 {
-        return Ok(());
-    }
     for topic in world.model.topics().into_iter().filter(|topic| matches!(topic, Topic::Mailbox(_))) {
-        let mut values: BTreeMap<Option<Value>, &str> = BTreeMap::new();
-        let mut known: BTreeSet<Vec<Eid>> = BTreeSet::new();
+        let mut known: BTreeMap<Vec<Eid>, BTreeMap<Option<Value>, &str>> = BTreeMap::new();
         for shell in &world.nodes {
             if let Some(core) = &shell.core {
+                let values = known.entry(writers(core, topic)).or_default();
                 values.insert(effective(core, topic), &shell.name);
-                known.insert(writers(core, topic));
             }
         }
-        if values.len() > 1 && known.len() == 1 {
+        if let Some(values) = known.values().find(|values| values.len() > 1) {
             return Err(format!("the nodes do not agree on mailbox {topic}: {values:?}"));
         }
     }
