@@ -160,7 +160,6 @@ impl World<'_> {
                 self.publish(node, server, Some((eid, word)));
             }
             Output::RequestRefresh { server } => {
-                self.stats.publishes += 1;
                 self.note(&who, || format!("asks its server {} for everything", server.0));
                 self.publish(node, server, None);
             }
