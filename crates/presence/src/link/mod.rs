@@ -203,17 +203,17 @@ impl Links {
         self.compare_where_we_speak(&silent);
     }
 
-    /// The peers to which we do not speak of this site.
-    fn left_to_others(&self) -> Vec<PeerId> {
-        self.ids().filter(|peer| !self.speaks_to(*peer)).collect()
+    /// The peers to which we leave it to others to speak of servers of this site, and those servers.
+    fn left_to_others(&self) -> Vec<(PeerId, Eid)> {
+        let servers = |peer| self.site.local().iter().map(move |eid| (peer, *eid));
+        self.ids().flat_map(servers).filter(|(peer, eid)| !self.speaks_to(*peer, *eid)).collect()
     }
 
     /// What a node before us may have left unsaid to these peers is found by comparing.
-    fn compare_where_we_speak(&mut self, silent: &[PeerId]) {
-        for peer in silent {
-            if self.speaks_to(*peer) {
-                self.compare(Way::Link(*peer));
-            }
+    fn compare_where_we_speak(&mut self, silent: &[(PeerId, Eid)]) {
+        let ours = silent.iter().filter(|(peer, eid)| self.speaks_to(*peer, *eid)).map(|(peer, _)| *peer);
+        for peer in ours.collect::<BTreeSet<_>>() {
+            self.compare(Way::Link(peer));
         }
     }
 
@@ -306,14 +306,14 @@ impl Links {
         }
     }
 
-    /// Whether it falls to us to tell a peer what this site says: not to a node of the site before us, nor to whom such a node is
-    /// linked with, too.
-    fn speaks_to(&self, peer: PeerId) -> bool {
+    /// Whether it falls to us to tell a peer what a server of this site says: not to a node of the site before us, nor to whom such a node
+    /// is linked with, too, if that has heard of the server.
+    fn speaks_to(&self, peer: PeerId, server: Eid) -> bool {
         let Some(node) = self.peers[peer.0].node else { return false };
-        let near = |senior: &Eid| {
-            *senior == node || self.roster.of(node).is_some_and(|it| it.neighbours.contains(senior))
-        };
-        !self.site.seniors().iter().any(near)
+        let vouches = |senior| self.roster.of(senior).is_some_and(|it| it.servers.contains(&server));
+        let linked = |senior| self.roster.of(node).is_some_and(|it| it.neighbours.contains(&senior));
+        let speaks = |senior: &Eid| *senior == node || linked(*senior) && vouches(*senior);
+        !self.site.seniors().iter().any(speaks)
     }
 
     /// Whether it falls to us to say in the group what a server elsewhere says.

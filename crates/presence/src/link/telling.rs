@@ -154,7 +154,7 @@ impl Links {
     }
 
     pub(super) fn tell_one(&mut self, peer: PeerId, eid: Eid, subject: &Subject) {
-        if !self.site.vouches_for(eid) || self.speaks_to(peer) {
+        if !self.site.vouches_for(eid) || self.speaks_to(peer, eid) {
             self.peers[peer.0].push_state(eid, subject);
         }
     }
