@@ -102,6 +102,11 @@ impl Word {
         matches!(self, Self::Withdrawal { eid, .. } if *eid == whose)
     }
 
+    /// Whether it says what a server elsewhere says.
+    fn tells(&self, whose: Eid) -> bool {
+        matches!(self, Self::Told(statement) if statement.eid == whose)
+    }
+
     fn into_change(self) -> Option<Change> {
         match self {
             Self::Change { change, .. } | Self::Withdrawal { change, .. } => Some(change),
@@ -202,6 +207,12 @@ impl Outbox {
         let pending = self.pending.remove_all(|word| word.withdraws(eid));
         let words = sent.into_iter().map(|sent| sent.word).chain(pending);
         words.filter_map(Word::into_change).collect()
+    }
+
+    /// Takes back what was to be told of a server elsewhere, on its way or not: it speaks for itself here.
+    pub(crate) fn cancel_told(&mut self, eid: Eid) {
+        self.in_flight.retain(|sent| !sent.word.tells(eid));
+        self.pending.remove_all(|word| word.tells(eid));
     }
 
     /// The next word to send and its number, when the window has room.

@@ -10,6 +10,7 @@ use core::time::Duration;
 impl Node {
     /// A server speaks here for the first time.
     pub(super) fn adopt(&mut self, now: Duration, eid: Eid) {
+        self.group.outbox.cancel_told(eid);
         if self.links.carries(eid) && self.states.of(eid).is_some() {
             self.states.suspect(eid);
             self.adopted.insert(eid, now + SILENCE_WAIT);

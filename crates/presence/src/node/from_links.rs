@@ -5,7 +5,7 @@ use crate::link::{Effect, Frame, PeerId, Statement, Way};
 use crate::outbox::{Topic, Word};
 use crate::output::{Drop, Holder, Note};
 use crate::states;
-use crate::{Change, Eid, Member, Stamp, Subject};
+use crate::{Change, DeviceState, Eid, Member, Stamp, Subject};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -37,8 +37,24 @@ impl Node {
         if withdrawn {
             self.healing.settle(eid, &change.subject());
         }
+        if self.speaks_for(eid) || self.group.membership.speaker(eid).is_some() {
+            self.correct_told(now, eid, &change, withdrawn);
+        }
         if let Change::Mwi { mailbox, counts } = change {
             self.correct_mailbox(now, &mailbox, counts);
+        }
+    }
+
+    /// A node that was out of the group has said there what it had heard of a server of this site over links, before it knew that this is here.
+    /// Stock servers have heard that, too.
+    fn correct_told(&mut self, now: Duration, eid: Eid, change: &Change, withdrawn: bool) {
+        let Change::DeviceState { device, .. } = change else { return };
+        if self.states.find(eid, &change.subject()).is_some() {
+            self.contradict(now, eid, change);
+        } else if !withdrawn {
+            let nothing =
+                Change::DeviceState { device: device.clone(), state: DeviceState::Unavailable, cachable: true };
+            self.healing.owe(now, eid, nothing, true);
         }
     }
 

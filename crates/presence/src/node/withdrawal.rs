@@ -91,7 +91,7 @@ impl Node {
     }
 
     /// Whether an EID is one of our servers'.
-    fn speaks_for(&self, eid: Eid) -> bool {
+    pub(super) fn speaks_for(&self, eid: Eid) -> bool {
         self.servers.iter().any(|server| server.eid() == Some(eid))
     }
 
@@ -148,7 +148,7 @@ impl Node {
     }
 
     /// The server is there: if it stands for something else, stock servers have been told wrongly.
-    fn contradict(&mut self, now: Duration, eid: Eid, change: &Change) {
+    pub(super) fn contradict(&mut self, now: Duration, eid: Eid, change: &Change) {
         let Some((stands, time)) =
             self.states.find(eid, &change.subject()).filter(|(stands, _)| stands != change)
         else {
