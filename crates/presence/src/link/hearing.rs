@@ -151,6 +151,8 @@ impl Links {
             return;
         }
         if !self.believes(way, statement.eid) {
+            // An earlier run of this node may have given the version, and it is not to be given again.
+            self.ledger.outdo(statement.version);
             // Once somebody vouches for the server again, all is compared.
             self.forget_for_now(statement.eid);
             return;
@@ -197,7 +199,7 @@ impl Links {
         let gone = || match self.roster.place(eid) {
             Place::Vouched => false,
             Place::Unvouched => self.forgotten.contains(&eid),
-            Place::CutOff => way != Way::Group || self.forgotten.contains(&eid),
+            Place::CutOff | Place::Unknown => way != Way::Group || self.forgotten.contains(&eid),
         };
         !self.is_of_this_site(eid) && !gone()
     }
@@ -219,7 +221,11 @@ impl Links {
         }
     }
 
-    /// Whether what has come over a link is to be said in the group by us. If it falls to another node, we wait whether that does.
+    /// Whether a state is to be said in the group by us. If it falls to another node, we wait whether that does.
+    pub(crate) fn falls_to_us(&mut self, now: Duration, eid: Eid, subject: &Subject) -> bool {
+        self.version(eid, subject).is_some_and(|version| self.says(now, eid, subject, version))
+    }
+
     fn says(&mut self, now: Duration, eid: Eid, subject: &Subject, version: Version) -> bool {
         let ours = self.is_gate(eid);
         if !ours {
@@ -260,7 +266,8 @@ impl Links {
             return self.agree_on_order(way, eid, &subject, Entry::heard(version, withdrawn), newer);
         } else if same && ours.is_none_or(|ours| ours.yields_to(version)) {
             self.ledger.put(eid, &subject, Entry::heard(version, withdrawn));
-        } else if !same && newer {
+        } else if !same && ours.is_none_or(|ours| version >= ours.version) {
+            // An equal one was given by an earlier run of this node.
             let wait = if ours.is_some() { AHEAD_WAIT } else { SILENCE_WAIT };
             let change = (!withdrawn).then_some(change);
             self.rumours.insert(key, Rumour { change, version, until: now + wait });

@@ -273,14 +273,15 @@ impl Links {
         self.site.expect(servers);
     }
 
-    /// Whoever is cut off has been silent for the hold time already; a node that began anew has to hear of its servers first.
+    /// Whoever is cut off has been silent for the hold time already; a node that began anew has to hear of its servers first, and we, if we did,
+    /// of who vouches for what is said in the group.
     fn is_lost(&mut self, now: Duration, eid: Eid) -> bool {
         match self.roster.place(eid) {
             Place::Vouched => {
                 self.unvouched.remove(&eid);
                 false
             }
-            Place::Unvouched => now >= *self.unvouched.entry(eid).or_insert(now) + self.hold,
+            Place::Unvouched | Place::Unknown => now >= *self.unvouched.entry(eid).or_insert(now) + self.hold,
             Place::CutOff => true,
         }
     }

@@ -50,6 +50,8 @@ pub(crate) enum Place {
     Unvouched,
     /// No node that could know of it is in reach.
     CutOff,
+    /// No node has ever vouched for it, as far as we know.
+    Unknown,
 }
 
 struct Known {
@@ -148,12 +150,11 @@ impl Roster {
 
     /// How a server elsewhere stands.
     pub(crate) fn place(&self, server: Eid) -> Place {
-        if self.vouched.contains_key(&server) {
-            Place::Vouched
-        } else if self.homes.get(&server).is_some_and(|home| self.is_in_reach(*home)) {
-            Place::Unvouched
-        } else {
-            Place::CutOff
+        match self.homes.get(&server) {
+            _ if self.vouched.contains_key(&server) => Place::Vouched,
+            Some(home) if self.is_in_reach(*home) => Place::Unvouched,
+            Some(_) => Place::CutOff,
+            None => Place::Unknown,
         }
     }
 
@@ -241,7 +242,7 @@ mod tests {
         let roster = chain();
         assert_eq!(roster.in_reach().map(|it| it.node).collect::<Vec<_>>(), [B, C]);
         assert_eq!(roster.place(PBX), Place::Vouched);
-        assert_eq!(roster.place(ME), Place::CutOff, "nobody has ever heard of it");
+        assert_eq!(roster.place(ME), Place::Unknown);
     }
 
     #[test]
@@ -259,7 +260,7 @@ mod tests {
         roster.hear(NOW, adjacency(C, 2, &[B], &[]));
         assert_eq!(roster.place(PBX), Place::Unvouched);
         roster.forget(PBX);
-        assert_eq!(roster.place(PBX), Place::CutOff);
+        assert_eq!(roster.place(PBX), Place::Unknown);
     }
 
     #[test]

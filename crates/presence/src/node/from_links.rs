@@ -52,8 +52,11 @@ impl Node {
         if self.states.find(eid, &change.subject()).is_some() {
             self.contradict(now, eid, change);
         } else if !withdrawn {
-            let nothing =
-                Change::DeviceState { device: device.clone(), state: DeviceState::Unavailable, cachable: true };
+            let nothing = Change::DeviceState {
+                device: device.clone(),
+                state: DeviceState::Unavailable,
+                cachable: true,
+            };
             self.healing.owe(now, eid, nothing, true);
         }
     }
@@ -159,9 +162,9 @@ impl Node {
         told
     }
 
-    /// Somebody takes back in the group what a server elsewhere says, and a node in reach vouches for.
-    pub(super) fn contradict_elsewhere(&mut self, eid: Eid, subject: &Subject) {
-        if self.links.is_gate(eid) && self.states.find(eid, subject).is_some() {
+    /// Somebody takes back in the group what a server elsewhere says, and a node in reach vouches for. It may be the gate itself, which began anew.
+    pub(super) fn contradict_elsewhere(&mut self, now: Duration, eid: Eid, subject: &Subject) {
+        if self.states.find(eid, subject).is_some() && self.links.falls_to_us(now, eid, subject) {
             self.note(Note::StaleWithdrawal { eid });
             self.say(eid, subject);
         }

@@ -115,7 +115,7 @@ impl Node {
         let known = self.healing.knows(eid, &subject);
         self.healing.settle(eid, &subject);
         if self.links.is_vouched_elsewhere(eid) {
-            return self.contradict_elsewhere(eid, &subject);
+            return self.contradict_elsewhere(now, eid, &subject);
         }
         let speaker = self.group.membership.speaker(eid);
         let ours = matches!(self.holder_here(eid), Some(Holder::Server(_)));

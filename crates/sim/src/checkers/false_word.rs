@@ -15,6 +15,11 @@ const RELAPSE_MAX: Duration = Duration::from_secs(3);
 
 /// What was heard again has been corrected in time.
 pub(super) fn judge(world: &mut World<'_>) {
+    // Of a server that is out of sight nobody knows better; its lamps go out in time, or it says what it stands for when it is back.
+    let mut relapses = std::mem::take(&mut world.checkers.relapses);
+    let unseen = relapses.iter_mut().filter(|((listener, server, _), _)| !world.sees(*listener, *server));
+    unseen.for_each(|(_, since)| *since = world.now);
+    world.checkers.relapses = relapses;
     let late = |since: Duration| world.now > since.max(world.sight.disturbed_at) + RELAPSE_MAX;
     let fair = world.are_links_clear() && !world.is_stormy() && !world.bus.is_forming();
     let relapse = world.checkers.relapses.iter().find(|(_, since)| fair && late(**since));
@@ -102,7 +107,10 @@ impl World<'_> {
     /// does not say again when it is back from a split, and so it stays taken back; nodes that come later are told.
     fn is_withdrawal(&self, server: usize, word: Word) -> bool {
         let asterisk = self.servers[server].asterisk.as_ref();
+        // What a stock server could not say, nobody knows that it stands for.
+        let lost = self.servers[server].stock().is_some_and(|stock| stock.lost.contains(&word.topic));
         let stands = self.model.current(server, word.topic).is_some()
+            && !lost
             && asterisk.is_some_and(|asterisk| asterisk.stands_for(word.topic));
         let absent = !stands || self.sight.unseen_at(server).is_some_and(|at| self.now < at + WITHDRAWN_MAX);
         absent && (word.value == Value::withdrawn(word.topic) || self.falls_back(server, word))

@@ -146,6 +146,7 @@ impl World<'_> {
         };
         let bytes = module.encode(eid, &speech);
         let taken = self.bus.multicast(self.now, member, &bytes);
+        let healed = self.node_beside(server);
         let stock = self.servers[server].stock_mut();
         match (&speech, taken) {
             (Speech::Change(word) | Speech::Dump(word, _), Taken::Yes) => {
@@ -157,7 +158,13 @@ impl World<'_> {
                 stock.lost.insert(word.topic);
                 self.stats.mark(Mark::ChangeLost);
             }
-            (Speech::Dump(_, Arrival::Machine), _) => self.stats.mark(Mark::DumpLost),
+            (Speech::Dump(word, Arrival::Machine), _) => {
+                // In a site whose nodes are all gone nobody makes it say this again.
+                if !healed {
+                    stock.lost.insert(word.topic);
+                }
+                self.stats.mark(Mark::DumpLost);
+            }
             (Speech::Discovery, _) => {}
         }
         let who = self.servers[server].name.clone();
