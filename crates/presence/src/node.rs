@@ -198,8 +198,7 @@ impl Node {
         self.note_repeated(repeated);
         self.end_sync(now);
         if self.links.poll_timeout().is_some_and(|at| at <= now) {
-            let corrected = self.links.end_rumours(now, self.time(now));
-            self.follow(now, corrected);
+            self.end_rumours(now);
             self.settle_site(now);
         }
         self.end_adoptions(now);

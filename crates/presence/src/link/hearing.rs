@@ -290,6 +290,10 @@ impl Links {
         if newer {
             self.ledger.put(eid, subject, theirs);
             self.tell(eid, subject, Some(way));
+            if way == Way::Group {
+                self.shared.insert((eid, subject.clone()), theirs.version);
+            }
+            self.share(eid, subject);
             return reordered(subject);
         }
         if self.ledger.of(eid, subject).is_some_and(|ours| ours.version > theirs.version) {

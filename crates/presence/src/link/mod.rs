@@ -67,6 +67,8 @@ pub struct Links {
     standby: Standby,
     /// What others say of servers of our site and we have not heard from those.
     rumours: BTreeMap<(Eid, Subject), Rumour>,
+    /// Which version of a word about a mailbox all nodes of our group have been told.
+    shared: BTreeMap<(Eid, Subject), Version>,
     /// What was corrected, and has not been said here since.
     corrected: BTreeSet<(Eid, Subject)>,
     /// Servers elsewhere for which their nodes, in reach, vouch no more, since when.
@@ -154,6 +156,7 @@ impl Links {
             hello,
             hold,
             rumours: BTreeMap::new(),
+            shared: BTreeMap::new(),
             corrected: BTreeSet::new(),
             unvouched: BTreeMap::new(),
             forgotten: BTreeSet::new(),
@@ -180,6 +183,7 @@ impl Links {
     /// Others have come into the group, or we have: all that is known of nodes is said, and how far we have come.
     pub fn meet_group(&mut self) {
         if self.has_links {
+            self.shared.clear();
             self.group.join();
             self.tell_roster(Way::Group);
             self.compare(Way::Group);
@@ -200,6 +204,7 @@ impl Links {
     pub fn settle_site(&mut self, now: Duration, local: BTreeSet<Eid>, nodes: Vec<Eid>) {
         let silent = self.left_to_others();
         self.site.settle(now, local, nodes);
+        self.drop_rumours();
         self.compare_where_we_speak(&silent);
     }
 
@@ -230,6 +235,7 @@ impl Links {
         self.roster.judge_reach(now);
         self.gates = self.roster.gates(self.site.nodes());
         self.corrected.retain(|(eid, _)| self.site.vouches_for(*eid));
+        self.shared.retain(|(eid, _), _| self.site.vouches_for(*eid));
         let before = self.forgotten.len();
         let elsewhere = |eid| self.roster.place(eid) == Place::Vouched && !self.is_of_this_site(eid);
         let back = |eid: Eid| self.site.vouches_for(eid) || elsewhere(eid);

@@ -4,8 +4,9 @@ use super::Links;
 use super::frame::{Frame, Standing, Statement};
 use super::ledger::Entry;
 use super::peer::{Comparison, Next, PeerId};
-use super::{Effect, Rumour, Way, gate_of};
-use crate::{Change, DeviceState, Eid, Mailbox, MessageCounts, States, Subject};
+use super::{AHEAD_WAIT, Effect, Rumour, Way, gate_of};
+use crate::{Change, DeviceState, Eid, MessageCounts, States, Subject};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -33,18 +34,28 @@ impl Links {
         self.tell(eid, subject, None);
     }
 
+    /// What was said of servers that were of this site, and are no more, is heard again from those who vouch for them.
+    pub(super) fn drop_rumours(&mut self) {
+        let Self { rumours, site, .. } = self;
+        let dropped: BTreeSet<Eid> =
+            rumours.extract_if(.., |(eid, _), _| !site.vouches_for(*eid)).map(|((eid, _), _)| eid).collect();
+        dropped.into_iter().for_each(|eid| self.forget_for_now(eid));
+    }
+
     /// Whether what servers of this site say of a subject has a version here. A node without links needs none of devices, which it never tells;
     /// of mailboxes it needs them, because words of several servers about one are put in their order.
     fn versions(&self, subject: &Subject) -> bool {
         !self.peers.is_empty() || self.has_links && matches!(subject, Subject::Mailbox(_))
     }
 
-    /// Tells the other nodes of this site which versions the words of its servers about a mailbox have here: the highest counts.
-    pub(crate) fn share(&mut self, mailbox: &Mailbox, servers: impl Iterator<Item = Eid>) {
-        if self.site.nodes().len() > 1 {
-            let subject = Subject::Mailbox(mailbox.clone());
-            let ours = servers.filter(|eid| self.site.vouches_for(*eid)).collect::<Vec<_>>();
-            ours.into_iter().for_each(|eid| self.group.push_state(eid, &subject));
+    /// Tells the other nodes of this site which version the word of a server of it about a mailbox has here: the highest counts.
+    pub(crate) fn share(&mut self, eid: Eid, subject: &Subject) {
+        let accompanied = self.site.nodes().len() > 1 && self.site.vouches_for(eid);
+        let Some(version) = self.version(eid, subject).filter(|_| accompanied) else { return };
+        if matches!(subject, Subject::Mailbox(_))
+            && self.shared.insert((eid, subject.clone()), version) != Some(version)
+        {
+            self.group.push_state(eid, subject);
         }
     }
 
@@ -58,9 +69,11 @@ impl Links {
         }
     }
 
-    /// Corrects what others say of servers of this site and those have not said in time.
-    pub fn end_rumours(&mut self, now: Duration, now_us: u64) -> Vec<Effect> {
+    /// Corrects what others say of servers of this site and those have not said in time. Of a server that we do not hear now we know no better.
+    pub fn end_rumours(&mut self, now: Duration, now_us: u64, hears: impl Fn(Eid) -> bool) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let unheard = self.rumours.iter_mut().filter(|((eid, _), it)| it.until <= now && !hears(*eid));
+        unheard.for_each(|(_, rumour)| rumour.until = now + AHEAD_WAIT);
         let due = self.rumours.iter().filter(|(_, rumour)| rumour.until <= now).map(|(key, _)| key.clone());
         for (eid, subject) in due.collect::<Vec<_>>() {
             let key = (eid, subject.clone());
@@ -81,6 +94,7 @@ impl Links {
                 Subject::Mailbox(_) => self.ledger.write_after(version, eid, &subject, withdrawn),
             }
             self.tell(eid, &subject, None);
+            self.share(eid, &subject);
         }
         effects
     }

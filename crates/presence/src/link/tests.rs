@@ -179,7 +179,7 @@ impl World {
         for (place, it) in self.places.iter_mut().enumerate() {
             let Some(Running { links, states, .. }) = &mut it.running else { continue };
             links.refresh(now, now_us);
-            links.end_rumours(now, now_us);
+            links.end_rumours(now, now_us, |_| true);
             links.take_lost(now).into_iter().for_each(|eid| drop(states.remove(eid)));
             for (index, to) in it.far.iter().enumerate() {
                 let Some(pipe) = self.pipes.get_mut(&(place, *to)) else { continue };

@@ -61,6 +61,13 @@ impl Node {
         }
     }
 
+    /// Corrects what others say of servers of this site: of our own ones, and of the others while we are in the group.
+    pub(super) fn end_rumours(&mut self, now: Duration) {
+        let (own, joined) = (self.own_eids(), self.group.joined());
+        let corrected = self.links.end_rumours(now, self.time(now), |eid| joined || own.contains(&eid));
+        self.follow(now, corrected);
+    }
+
     pub(super) fn follow(&mut self, now: Duration, effects: Vec<Effect>) {
         for effect in effects {
             match effect {

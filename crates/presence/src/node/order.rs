@@ -30,7 +30,8 @@ impl Node {
     /// The same of one, if several servers speak of it.
     pub(super) fn share_order(&mut self, mailbox: &Mailbox) {
         if self.states.of_mailbox(mailbox).nth(1).is_some() {
-            self.links.share(mailbox, self.states.of_mailbox(mailbox).map(|(eid, _)| eid));
+            let subject = Subject::Mailbox(mailbox.clone());
+            self.states.of_mailbox(mailbox).for_each(|(eid, _)| self.links.share(eid, &subject));
         }
     }
 
@@ -38,7 +39,6 @@ impl Node {
     pub(super) fn order_again(&mut self, now: Duration, mailbox: &Mailbox) {
         let before = self.states.shown(&Subject::Mailbox(mailbox.clone()));
         self.order(mailbox, before.clone());
-        self.share_order(mailbox);
         if let Some((_, Change::Mwi { counts, .. })) = before {
             self.correct_mailbox(now, mailbox, counts);
         }
