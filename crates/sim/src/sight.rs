@@ -231,7 +231,7 @@ impl World<'_> {
     }
 
     /// The same, in its own group.
-    fn node_sees_near(&self, node: usize, server: usize) -> bool {
+    pub(crate) fn node_sees_near(&self, node: usize, server: usize) -> bool {
         if self.nodes[node].core.is_none() {
             return false;
         }

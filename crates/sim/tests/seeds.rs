@@ -10,9 +10,10 @@ const FRESH: u64 = 5;
 /// The same with several sites.
 const SITES: std::ops::Range<u64> = 0..50;
 /// More of those, which have once shown what was wrong, or come to what is rare.
-const RARE_SITES: [u64; 11] = [69, 77, 79, 81, 160, 169, 173, 207, 251, 411, 487];
-/// Runs with several sites that break a promise, and nobody has found out yet whether core or model is wrong.
-const OPEN: [u64; 6] = [174, 184, 355, 360, 388, 391];
+const RARE_SITES: [u64; 30] = [
+    69, 77, 79, 81, 90, 94, 160, 169, 173, 174, 184, 207, 251, 355, 360, 388, 391, 411, 478, 487, 504, 523,
+    655, 674, 695, 824, 890, 942, 972, 977,
+];
 /// More seeds, which come to what is rare: most have once shown what was wrong.
 const RARE: [u64; 25] = [
     40, 48, 85, 106, 142, 201, 218, 250, 260, 263, 273, 299, 333, 348, 364, 423, 431, 460, 523, 719, 858,
@@ -53,12 +54,6 @@ fn fixed_seeds_of_several_sites_keep_every_promise_and_see_every_fault_of_links(
         assert!(stats.marks.contains_key(&mark), "no fixed seed has come to {mark:?}");
     }
     assert!(stats.marks.contains_key(&Mark::GhostJudged), "no lamp was judged");
-}
-
-#[test]
-#[ignore = "these are to be understood"]
-fn open_seeds_of_several_sites_keep_every_promise() {
-    assert_eq!(seen_by(OPEN.into_iter(), run_sites).1, [], "seeds of several sites that break a promise");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! No false word: a server is told only what its originator said, in the originator's order, or that the originator is gone.
 
+use super::last_word::in_table;
 use crate::names::{Topic, Value, Word};
 use crate::report::{Checker, Mark};
 use crate::world::World;
@@ -15,10 +16,12 @@ const RELAPSE_MAX: Duration = Duration::from_secs(3);
 
 /// What was heard again has been corrected in time.
 pub(super) fn judge(world: &mut World<'_>) {
-    // Of a server that is out of sight nobody knows better; its lamps go out in time, or it says what it stands for when it is back.
+    // The time begins when somebody knows better.
     let mut relapses = std::mem::take(&mut world.checkers.relapses);
-    let unseen = relapses.iter_mut().filter(|((listener, server, _), _)| !world.sees(*listener, *server));
-    unseen.for_each(|(_, since)| *since = world.now);
+    let unknown = relapses
+        .iter_mut()
+        .filter(|((listener, server, topic), _)| !is_known_better(world, *listener, *server, *topic));
+    unknown.for_each(|(_, since)| *since = world.now);
     world.checkers.relapses = relapses;
     let late = |since: Duration| world.now > since.max(world.sight.disturbed_at) + RELAPSE_MAX;
     let fair = world.are_links_clear() && !world.is_stormy() && !world.bus.is_forming();
@@ -29,6 +32,20 @@ pub(super) fn judge(world: &mut World<'_>) {
         let text = format!("{name} still shows something old of {whose}'s {topic}, which said: {history}");
         world.fail(Checker::FalseWord, text);
     }
+}
+
+/// Whether a server is in a listener's sight, and each node that hears it has another word of it than what the listener shows. What a server has
+/// said many times in turn, and has not told its node yet, only looks old; and who is out of sight is not corrected, but goes out in time.
+fn is_known_better(world: &World<'_>, listener: usize, server: usize, topic: Topic) -> bool {
+    let eid = world.servers[server].eid;
+    let Some(asterisk) = &world.servers[listener].asterisk else { return false };
+    let shows = match topic {
+        Topic::Mailbox(_) => asterisk.lamp(topic),
+        Topic::Device(_) | Topic::Ephemeral(_) => asterisk.heard(topic, eid).map(Value::State),
+    };
+    let near = (0..world.nodes.len()).filter(|node| world.node_sees_near(*node, server));
+    let mut cores = near.filter_map(|node| world.nodes[node].core.as_ref());
+    world.sees(listener, server) && cores.all(|core| in_table(core, topic, eid) != shows)
 }
 
 impl World<'_> {

@@ -112,7 +112,7 @@ fn state(value: Value) -> Option<DeviceState> {
     }
 }
 
-fn in_table(core: &presence::Node, topic: Topic, eid: Eid) -> Option<Value> {
+pub(super) fn in_table(core: &presence::Node, topic: Topic, eid: Eid) -> Option<Value> {
     let value = Value::withdrawn(topic);
     match (Word { topic, value }).change() {
         Change::DeviceState { device, .. } => {

@@ -106,7 +106,9 @@ impl World<'_> {
                 for mark in excused {
                     self.stats.mark(mark);
                 }
-                self.phase = Phase::Settling { until: self.now + SETTLING };
+                // Sites and nodes that are gone for good are given up after the hold time.
+                let given_up = if self.wan.sites > 1 { self.wan.hold } else { Duration::ZERO };
+                self.phase = Phase::Settling { until: self.now + SETTLING + given_up };
                 self.note("run", || "everybody shows the right thing");
             }
             Err(text) if waited > CONVERGENCE_MAX => self.fail(Checker::LastWord, text),
