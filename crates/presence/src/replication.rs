@@ -125,6 +125,11 @@ impl Replication {
         if awaited { Standing::Awaited } else { Standing::Lacking }
     }
 
+    /// Whether we have heard a server in this run of its node before we were away, and not only of it from elsewhere.
+    pub(crate) fn knew(&self, eid: Eid, incarnation: u64) -> bool {
+        self.known.get(&eid).is_some_and(|(known, _)| *known == incarnation)
+    }
+
     /// Requests servers' states from their node.
     pub(crate) fn request(&mut self, from: Member, wanted: &[Eid]) {
         self.requests += 1;

@@ -101,11 +101,7 @@ impl Roster {
             }
             return if old { Worth::Ours } else { Worth::Known };
         }
-        for server in &adjacency.servers {
-            if self.homes.len() < EIDS_MAX || self.homes.contains_key(server) {
-                self.homes.insert(*server, adjacency.node);
-            }
-        }
+        adjacency.servers.iter().for_each(|server| self.settle(*server, adjacency.node));
         if let Some(known) = self.others.get_mut(&adjacency.node) {
             if adjacency.version <= known.adjacency.version {
                 return Worth::Known;
@@ -132,6 +128,17 @@ impl Roster {
         self.others.retain(|_, known| known.unreachable_since.is_none_or(|since| now < since + KEPT));
         let in_reach = self.in_reach().flat_map(|it| it.servers.iter().map(|server| (*server, it.node)));
         self.vouched = in_reach.collect();
+        // One that was lost is vouched for again by a word that is not new.
+        let returned = self.vouched.iter().filter(|(server, _)| !self.homes.contains_key(server));
+        let returned: Vec<(Eid, Eid)> = returned.map(|(server, node)| (*server, *node)).collect();
+        returned.into_iter().for_each(|(server, node)| self.settle(server, node));
+    }
+
+    /// A node vouches for a server.
+    fn settle(&mut self, server: Eid, node: Eid) {
+        if self.homes.len() < EIDS_MAX || self.homes.contains_key(&server) {
+            self.homes.insert(server, node);
+        }
     }
 
     /// All that is known, to be told to a node that is linked anew.
@@ -261,6 +268,17 @@ mod tests {
         assert_eq!(roster.place(PBX), Place::Unvouched);
         roster.forget(PBX);
         assert_eq!(roster.place(PBX), Place::Unknown);
+    }
+
+    #[test]
+    fn a_server_that_was_lost_and_is_back_is_cut_off_when_its_node_is() {
+        let mut roster = chain();
+        roster.hear(NOW, adjacency(B, 2, &[ME], &[]));
+        roster.forget(PBX);
+        roster.hear(NOW, adjacency(B, 3, &[ME, C], &[]));
+        assert_eq!(roster.place(PBX), Place::Vouched);
+        roster.hear(NOW, adjacency(B, 4, &[ME], &[]));
+        assert_eq!(roster.place(PBX), Place::CutOff);
     }
 
     #[test]

@@ -276,8 +276,10 @@ impl Node {
                     lacking.push(summary.eid);
                 }
                 // It will not be said again.
-                Standing::Complete => drop(self.adopted.remove(&summary.eid)),
-                Standing::Awaited => {}
+                Standing::Complete if self.replication.knew(summary.eid, incarnation) => {
+                    self.adopted.remove(&summary.eid);
+                }
+                Standing::Complete | Standing::Awaited => {}
             }
         }
         if !lacking.is_empty() {
