@@ -66,6 +66,17 @@ impl FaultKind {
     pub const WIDE: [Self; 5] =
         [Self::LinkCut, Self::LinkReset, Self::LinkRebound, Self::LinkSlow, Self::SiteStopped];
 
+    /// Those of which one comes at the end of a run, alone.
+    pub(crate) const DRILL: [Self; 7] = [
+        Self::CorosyncKilled,
+        Self::NodeKilled,
+        Self::StockKilled,
+        Self::PlainKilled,
+        Self::Split,
+        Self::CorosyncFrozen,
+        Self::HelperLeft,
+    ];
+
     /// Every kind that one site knows.
     pub const ALL: [Self; 22] = [
         Self::StockKilled,

@@ -17,7 +17,8 @@ const USAGE: &str = "usage: sim [SEED] [--sites] [--seconds N] [--plant NAME] [-
   SEED         replays this run, one line for each event; without it, fresh seeds are explored
   --sites      several sites with links between them, in place of one
   --seconds N  explores fresh seeds for N seconds (60, if not said)
-  --plant NAME plants a fault into every node: echo, lost-retry, stale-overwrite, missed-withdrawal, intermediate-aggregate
+  --plant NAME plants a fault into every node: echo, lost-retry, stale-overwrite, missed-withdrawal, intermediate-aggregate,
+               and with --sites endless-hold, hasty-loss, stale-return
   --quiet      replays without the lines
   --scale      measures what it costs that sites know each other's states, at one size or at many: --scale star 3 2 50";
 

@@ -26,6 +26,12 @@ pub enum Checker {
     Intermediate,
     /// When all is said, nothing more is.
     Idle,
+    /// A site that is lost for the hold time is out a second later.
+    LostSite,
+    /// A site that returns shows its last states directly.
+    SiteReturn,
+    /// A link that blinks changes no lamp.
+    Blink,
     /// The core did not panic.
     Panic,
 }
@@ -84,6 +90,12 @@ pub enum Mark {
     Overwritten,
     /// A listener heard of a server elsewhere something older than what it had heard, for a moment.
     Relapse,
+    /// The lamps of a lost site were judged.
+    LostSiteJudged,
+    /// A site's return was judged.
+    SiteReturnJudged,
+    /// A blink of a link was judged.
+    BlinkJudged,
 }
 
 /// What a run has seen.
@@ -154,7 +166,8 @@ impl Stats {
 
 impl Mark {
     /// Those that only several sites come to.
-    pub const WIDE: [Self; 1] = [Self::Relapse];
+    pub const WIDE: [Self; 4] =
+        [Self::Relapse, Self::LostSiteJudged, Self::SiteReturnJudged, Self::BlinkJudged];
 
     /// Every situation that one site comes to.
     pub const ALL: [Self; 19] = [

@@ -1,9 +1,11 @@
 //! Planted faults: what a broken core would do, forged between the real core and its world. They show that the checkers can see.
 
+use presence::link::Statement;
 use presence::{
     Arrival, Change, DeviceState, Eid, Input, Member, Message, Outcome, Output, ServerId, Subject,
 };
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 /// A fault that is planted into every node of a run.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,16 +20,25 @@ pub enum Plant {
     MissedWithdrawal,
     /// A node that comes back into the group takes everybody else for gone at first.
     IntermediateAggregate,
+    /// A node does not hear that links are down.
+    EndlessHold,
+    /// A node takes a link that is down for one that has been silent for long.
+    HastyLoss,
+    /// What returns is told as it was before it was lost, and then as it is.
+    StaleReturn,
 }
 
 impl Plant {
     /// Every planted fault.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Echo,
         Self::LostRetry,
         Self::StaleOverwrite,
         Self::MissedWithdrawal,
         Self::IntermediateAggregate,
+        Self::EndlessHold,
+        Self::HastyLoss,
+        Self::StaleReturn,
     ];
 
     /// Its name on the command line.
@@ -39,6 +50,9 @@ impl Plant {
             Self::StaleOverwrite => "stale-overwrite",
             Self::MissedWithdrawal => "missed-withdrawal",
             Self::IntermediateAggregate => "intermediate-aggregate",
+            Self::EndlessHold => "endless-hold",
+            Self::HastyLoss => "hasty-loss",
+            Self::StaleReturn => "stale-return",
         }
     }
 }
@@ -52,6 +66,8 @@ pub(crate) struct Saboteur {
     invented: BTreeMap<usize, VecDeque<Input>>,
     /// What was told, by node, server and subject, the latest last.
     told: BTreeMap<(usize, ServerId, Eid, Subject), Vec<Change>>,
+    /// What was told last of servers elsewhere, and whether it was taken back since.
+    elsewhere: BTreeMap<(Eid, Subject), (Statement, bool)>,
     /// Nodes that were in the group before.
     joined: BTreeMap<usize, bool>,
     count: u64,
@@ -67,6 +83,7 @@ impl Saboteur {
             forged: BTreeMap::new(),
             invented: BTreeMap::new(),
             told: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             joined: BTreeMap::new(),
             count: 0,
         }
@@ -96,6 +113,10 @@ impl Saboteur {
                 let again = self.joined.insert(node, true).is_some();
                 if again { gone_and_back(me, members) } else { vec![Input::Joined { me, members }] }
             }
+            (Some(Plant::EndlessHold), Input::LinkDown { .. }) => vec![],
+            (Some(Plant::HastyLoss), Input::LinkDown { peer, .. }) => {
+                vec![Input::LinkDown { peer, silent: Duration::MAX }]
+            }
             (_, input) => vec![input],
         }
     }
@@ -124,7 +145,32 @@ impl Saboteur {
                 self.invent(node, Input::Settled { server, outcome: Outcome::Accepted });
                 None
             }
+            (Some(Plant::StaleReturn), Output::Multicast(message)) => {
+                Some(Output::Multicast(self.before_it_was_lost(node, message)))
+            }
             (_, output) => Some(output),
+        }
+    }
+
+    /// What was told before what is told was taken back, with the latter to follow; or the same.
+    fn before_it_was_lost(&mut self, node: usize, message: Message) -> Message {
+        match message {
+            Message::Told(statement) if !statement.withdrawn => {
+                let key = (statement.eid, statement.change.subject());
+                let before = self.elsewhere.insert(key, (statement.clone(), false));
+                let Some((old, true)) = before else { return Message::Told(statement) };
+                let forged = Output::Multicast(Message::Told(statement));
+                self.forged.entry(node).or_default().push_back(forged);
+                Message::Told(old)
+            }
+            Message::Told(Statement { eid, ref change, .. })
+            | Message::Withdrawal { eid, ref change, .. } => {
+                if let Some((_, gone)) = self.elsewhere.get_mut(&(eid, change.subject())) {
+                    *gone = true;
+                }
+                message
+            }
+            message => message,
         }
     }
 

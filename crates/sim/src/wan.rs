@@ -21,6 +21,8 @@ pub(crate) struct Wan {
     machines: BTreeMap<u32, usize>,
     /// The nodes that each node can hear of, by whatever way; see `world/links.rs`.
     pub(crate) reach: Vec<BTreeSet<usize>>,
+    /// The line on which nothing has just ceased to get through, and for how long.
+    pub(crate) spoilt: Option<(usize, Duration)>,
 }
 
 /// One link.
@@ -102,6 +104,7 @@ impl Wan {
                 .map(|(place, member)| (member.nodeid, of_member(place)))
                 .collect(),
             reach: vec![BTreeSet::new(); nodes],
+            spoilt: None,
         }
     }
 

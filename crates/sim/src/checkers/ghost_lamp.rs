@@ -11,7 +11,7 @@ use presence::{DeviceState, ServerId};
 use std::time::Duration;
 
 /// The promise.
-const DEADLINE: Duration = Duration::from_secs(1);
+pub(super) const DEADLINE: Duration = Duration::from_secs(1);
 /// What the simulation itself takes, and looks late.
 const SLACK: Duration = Duration::from_millis(200);
 /// What each node that does not do its part costs.
@@ -51,6 +51,13 @@ fn is_crowded(world: &World<'_>, listener: usize) -> bool {
 
 /// How long the lamps of a listener may be wrong; `None` while nobody can say.
 fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
+    // Its node may be out of the group, and keep what it knows.
+    let absence = if world.servers[listener].plain().is_some() { ABSENCE } else { Duration::ZERO };
+    Some(pace(world, listener)? + absence)
+}
+
+/// How long it takes until a listener is told; `None` while nobody can say.
+pub(super) fn pace(world: &World<'_>, listener: usize) -> Option<Duration> {
     let server = &world.servers[listener];
     if !server.is_well() || world.is_stormy() || world.bus.is_forming() {
         return None;
@@ -59,7 +66,6 @@ fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
     if crowded.is_some_and(|at| world.now < *at + DEADLINE) {
         return None;
     }
-    let mut patience = DEADLINE + SLACK;
     let beside = match &server.side {
         Side::Stock(stock) => {
             world.group_of(stock.member)?;
@@ -77,13 +83,13 @@ fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
             {
                 return None;
             }
-            patience += ABSENCE;
             [plain.node].into()
         }
     };
     if !beside.iter().any(|node| is_able(world, *node)) {
         return None;
     }
+    let mut patience = DEADLINE + SLACK;
     patience += RANK * u32::try_from(beside.iter().filter(|node| !is_able(world, **node)).count()).ok()?;
     // Those on their way out included: what they take back counts until it is seen to be lost.
     let running = world.nodes.iter().filter(|node| node.core.is_some());
@@ -138,7 +144,7 @@ fn find(world: &World<'_>, listener: usize, patience: Duration) -> Option<(Word,
 
 /// Whether nodes that knew a server knew of this topic when it went. They do not if its own node had begun anew and not heard of it
 /// again, or if a stock server's word was lost and could be said again only to others.
-fn is_known(world: &World<'_>, server: usize, topic: Topic, gone: Duration) -> bool {
+pub(super) fn is_known(world: &World<'_>, server: usize, topic: Topic, gone: Duration) -> bool {
     match &world.servers[server].side {
         Side::Plain(plain) => !plain.untold.contains(&topic),
         Side::Stock(stock) => stock.lost_until.get(&topic).is_none_or(|until| *until < gone),
@@ -147,7 +153,7 @@ fn is_known(world: &World<'_>, server: usize, topic: Topic, gone: Duration) -> b
 
 /// Whether a stock server takes the last word for no news: it has forgotten what it was told before a split, and UNKNOWN is what it
 /// has of a device that nobody speaks of. Its hint stays as it was.
-fn is_no_news(world: &World<'_>, listener: usize, server: usize, topic: Topic) -> bool {
+pub(super) fn is_no_news(world: &World<'_>, listener: usize, server: usize, topic: Topic) -> bool {
     let said = world.model.history(server, topic).iter().rev().find_map(|said| said.value);
     matches!(world.servers[listener].side, Side::Stock(_)) && said == Some(Value::State(DeviceState::Unknown))
 }

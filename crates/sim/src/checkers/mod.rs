@@ -6,16 +6,19 @@
 //! server whose end was seen by no node that could have told the listener ([`Mark::Unwitnessed`](crate::Mark)).
 
 mod aggregate;
+mod blink;
 mod bounds;
 mod echo;
 mod false_word;
 mod ghost_lamp;
 mod intermediate;
 pub(crate) mod last_word;
+mod lost_site;
+mod site_return;
 
 use crate::names::Topic;
 use crate::world::World;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What the checkers remember.
@@ -33,15 +36,23 @@ pub(crate) struct Checkers {
     touched: BTreeMap<Topic, Duration>,
     /// Since when a listener has shown something of a server elsewhere that is older than what it had heard.
     relapses: BTreeMap<(usize, usize, Topic), Duration>,
+    /// Sites to which there is no way.
+    lost: lost_site::Lost,
+    /// The nodes to which there is a way from each site.
+    reached_nodes: BTreeMap<usize, BTreeSet<usize>>,
+    /// Sites that are on their way back.
+    site_returns: Vec<site_return::SiteReturn>,
+    /// Links that blink.
+    blinks: Vec<blink::Blink>,
 }
 
 impl Checkers {
     /// Something is said of a topic.
     pub(crate) fn touch(&mut self, now: Duration, topic: Topic) {
         self.touched.insert(topic, now);
-        for back in &mut self.returns {
-            back.release(topic);
-        }
+        self.returns.iter_mut().for_each(|back| back.release(topic));
+        self.site_returns.iter_mut().for_each(|back| back.release(topic));
+        self.blinks.iter_mut().for_each(|blink| blink.release(topic));
     }
 
     /// The node that is on its way back.
@@ -53,6 +64,12 @@ impl Checkers {
     pub(crate) fn interrupt(&mut self, but: Option<usize>) {
         self.returns.retain(|back| Some(back.node) == but);
     }
+
+    /// Something happens that may change lamps of servers elsewhere.
+    pub(crate) fn interrupt_links(&mut self) {
+        self.site_returns.clear();
+        self.blinks.clear();
+    }
 }
 
 impl World<'_> {
@@ -63,5 +80,8 @@ impl World<'_> {
         bounds::judge(self);
         intermediate::end(self);
         false_word::judge(self);
+        site_return::end(self);
+        blink::end(self);
+        lost_site::judge(self);
     }
 }

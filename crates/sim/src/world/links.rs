@@ -223,6 +223,7 @@ impl World<'_> {
             _ => {
                 self.close_end(line, 0);
                 self.close_end(line, 1);
+                self.wan.spoilt = Some((line, Duration::ZERO));
                 return true;
             }
         };
@@ -230,6 +231,7 @@ impl World<'_> {
             self.wan.lines[line].slow = true;
         } else {
             self.wan.lines[line].cut = true;
+            self.wan.spoilt = Some((line, lasts));
         }
         self.note("fault", || format!("line {line} for {lasts:?}"));
         self.plan(lasts, Event::Cure(super::Cure::Line { line, fault }));
@@ -313,6 +315,11 @@ impl World<'_> {
 
     /// Whether whatever is said elsewhere is heard in no time: every link is seen by both ends as it is, and nothing waits.
     pub(crate) fn are_links_clear(&self) -> bool {
+        self.are_lines_clear(|_| true)
+    }
+
+    /// The same of some links.
+    pub(crate) fn are_lines_clear(&self, among: impl Fn(usize) -> bool) -> bool {
         let idle = |line: &Line, end: usize| {
             let End { node, peer, .. } = line.ends[end];
             let core = self.nodes[node].core.as_ref();
@@ -320,7 +327,8 @@ impl World<'_> {
         };
         let as_it_is = |line: &Line| !line.cut || line.ends.iter().all(|end| !end.open);
         let told = |line: &Line| !line.ends[0].open || (idle(line, 0) && idle(line, 1));
-        self.wan.lines.iter().all(|line| as_it_is(line) && !line.slow && !line.pending && told(line))
+        let is_clear = |line: &Line| as_it_is(line) && !line.slow && !line.pending && told(line);
+        self.wan.lines.iter().enumerate().all(|(number, line)| !among(number) || is_clear(line))
     }
 
     /// Looks which nodes hear of each other over links, and through the groups between them.
@@ -351,7 +359,7 @@ impl World<'_> {
         linked.chain(mates).filter(|node| runs(*node)).collect()
     }
 
-    fn are_mates(&self, one: usize, other: usize) -> bool {
+    pub(crate) fn are_mates(&self, one: usize, other: usize) -> bool {
         let (a, b) = (self.nodes[one].member, self.nodes[other].member);
         let sees = |from, to| self.group_of(from).is_some_and(|group| group.contains(&to));
         self.is_joined(one) && self.is_joined(other) && sees(a, b) && sees(b, a)

@@ -20,7 +20,7 @@ pub(crate) enum Phase {
     /// Nothing may happen.
     Idle { until: Duration, said: u64, wakeups: u64 },
     /// One single fault has been injected, and is being cured.
-    Drill { since: Duration },
+    Drill { over: Duration },
     /// The run is over.
     Over,
 }
@@ -46,7 +46,7 @@ const SETTLING: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(20);
 /// The single fault is over by then, and all that follows from it.
 const DRILL: Duration = Duration::from_secs(15);
-const DRILL_MAX: Duration = Duration::from_secs(45);
+const DRILL_MAX: Duration = Duration::from_secs(30);
 /// Wakings of all nodes together in that time.
 const WAKEUPS_MAX: u64 = 50;
 
@@ -84,7 +84,7 @@ impl World<'_> {
                 self.note("run", || "idle");
             }
             Phase::Idle { until, said, wakeups } if now >= until => self.end_idle(said, wakeups),
-            Phase::Drill { since } if now >= since + DRILL => self.end_drill(since),
+            Phase::Drill { over } if now >= over => self.end_drill(over),
             Phase::Unrest
             | Phase::LastSplit { .. }
             | Phase::Healing { .. }
@@ -138,14 +138,17 @@ impl World<'_> {
         if more > WAKEUPS_MAX {
             return self.fail(Checker::Idle, format!("{more} wakings although nothing happens"));
         }
-        self.phase = Phase::Drill { since: self.now };
-        self.drill();
+        self.phase = Phase::Drill { over: self.now + DRILL };
+        if self.drill() {
+            // A site is stopped for twice the hold time, and a link cut for three times that, at most.
+            self.phase = Phase::Drill { over: self.now + DRILL + 3 * self.wan.hold };
+        }
     }
 
-    fn end_drill(&mut self, since: Duration) {
+    fn end_drill(&mut self, over: Duration) {
         match last_word::judge(self) {
             Ok(_) => self.phase = Phase::Over,
-            Err(text) if self.now > since + DRILL_MAX => {
+            Err(text) if self.now > over + DRILL_MAX => {
                 self.fail(Checker::LastWord, format!("after a single fault: {text}"));
             }
             Err(_) => {}

@@ -56,25 +56,30 @@ impl World<'_> {
             self.stats.fault(kind);
             self.disturb();
             self.checkers.interrupt(None);
+            self.checkers.interrupt_links();
             self.note("fault", || kind);
+            self.watch_blink();
         }
     }
 
-    /// One fault alone.
-    pub(super) fn drill(&mut self) {
-        let kind = self.random.pick(&[
-            FaultKind::CorosyncKilled,
-            FaultKind::NodeKilled,
-            FaultKind::StockKilled,
-            FaultKind::PlainKilled,
-            FaultKind::Split,
-            FaultKind::CorosyncFrozen,
-            FaultKind::HelperLeft,
-        ]);
+    /// If the fault was that of a link, no lamp changes unless it lasts.
+    fn watch_blink(&mut self) {
+        if let Some((line, lasts)) = self.wan.spoilt.take() {
+            self.begin_blink(line, lasts);
+        }
+    }
+
+    /// One fault alone. Tells whether it is one of links.
+    pub(super) fn drill(&mut self) -> bool {
+        let of_links = self.wan.sites > 1 && self.random.chance(0.6);
+        let kind = self.random.pick(if of_links { &FaultKind::WIDE } else { &FaultKind::DRILL });
         self.checkers.interrupt(None);
+        self.checkers.interrupt_links();
         let injected = self.inject(kind);
         self.note("drill", || format!("{kind}: {injected}"));
         self.disturb();
+        self.watch_blink();
+        of_links
     }
 
     /// Injects a fault; tells whether there was anything to inject it into.
@@ -320,6 +325,7 @@ impl World<'_> {
         self.note("cure", || format!("{cure:?}"));
         self.disturb();
         self.checkers.interrupt(self.returning(cure));
+        self.cured(cure);
         match cure {
             Cure::StartServer(server) => self.start_any(server),
             Cure::ThawServer { server, life } => {
@@ -365,6 +371,7 @@ impl World<'_> {
     /// Ends everything that is wrong. What is dead comes back, or is gone for good.
     pub(super) fn cure_all(&mut self) {
         self.checkers.interrupt(None);
+        self.checkers.interrupt_links();
         for nodeid in self.nodeids() {
             self.bus.disturb(nodeid, 0.0, 0.0);
             self.thaw_corosync(nodeid);
