@@ -199,6 +199,10 @@ impl Node {
         }
         self.adopt_ours(now, server, eid);
         self.site_changed = true;
+        if self.links.has_links() && self.group.joined() {
+            // Nodes with links have to know that it is here, if it says nothing for long, too.
+            self.push_last_to_group(Word::Digest);
+        }
         self.note(Note::ServerLearned { server, eid });
         self.resync_if_new(server);
         if was_nameless {
