@@ -39,7 +39,9 @@ impl World<'_> {
         let quiet = !self.is_stormy() && self.sight.quiet_before(self.now) >= CALM;
         let others_clear = self.are_lines_clear(|other| other != line) && !self.wan.lines[line].slow;
         let all_well = self.nodes.iter().all(|node| node.core.is_none() || node.is_well());
-        if back_after + hold / SILENT >= hold || !calm || !quiet || !others_clear || !all_well {
+        let given_up = self.checkers.lost.values().all(|since| self.now > *since + hold + CALM);
+        let stands = calm && quiet && others_clear && all_well && given_up;
+        if back_after + hold / SILENT >= hold || !stands {
             return;
         }
         let mut lamps = BTreeMap::new();

@@ -1,8 +1,8 @@
 //! A lost site goes out: once there has been no way to a site for the hold time, every lamp elsewhere that only its servers lit is out within a
 //! second, whatever else happened meanwhile.
 //!
-//! A way is any chain of links that let frames through, and of nodes that run; nodes of one site count as connected. When a node is lost, too, or a
-//! site's group is split, the time begins anew: what a node knew of others nobody else does. What the run's own pace explains
+//! A way is any chain of links that let frames through, and of nodes that run; nodes of one site count as connected. When another node is lost or
+//! found, or a site's group is split, the time begins anew: what a node knew of others nobody else does, and what it knows it tells. What the run's own pace explains
 //! is allowed for: frames that travel from site to site, and what a listener's own side takes (`ghost_lamp.rs`).
 
 use super::ghost_lamp::{DEADLINE, is_known, is_no_news, pace};
@@ -37,9 +37,13 @@ fn look(world: &mut World<'_>) -> Vec<(usize, usize, Duration)> {
     let mut back = Vec::new();
     for from in 0..world.wan.sites {
         let nodes = world.nodes_with_a_way(from);
+        if nodes.is_empty() {
+            world.checkers.lost.retain(|(site, _), _| *site != from);
+            continue;
+        }
         let before = world.checkers.reached_nodes.insert(from, nodes.clone()).unwrap_or_default();
-        if !before.is_subset(&nodes) || !world.are_united(&nodes) {
-            // Whoever knew that there is no way by this node may have been the node itself.
+        if before != nodes || !world.are_united(&nodes) {
+            // Whoever knew that there is no way by a node may have been the node itself, and one that is back tells what it knows.
             world
                 .checkers
                 .lost

@@ -40,6 +40,8 @@ pub(crate) struct Checkers {
     lost: lost_site::Lost,
     /// The nodes to which there is a way from each site.
     reached_nodes: BTreeMap<usize, BTreeSet<usize>>,
+    /// When a node last went on after a stop, with what had waited for it all the while.
+    pub(crate) thawed_at: Duration,
     /// Sites that are on their way back.
     site_returns: Vec<site_return::SiteReturn>,
     /// Links that blink.

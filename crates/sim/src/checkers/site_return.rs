@@ -33,7 +33,8 @@ impl World<'_> {
     pub(super) fn begin_site_return(&mut self, from: usize, site: usize, lost_since: Duration) {
         let withdrawn = self.now > lost_since + self.wan.hold + CALM;
         let calm = (self.options.is_calm() || self.phase.is_healed()) && !self.is_stormy();
-        if !withdrawn || !calm {
+        let thawed = self.checkers.thawed_at > Duration::ZERO && self.now < self.checkers.thawed_at + CALM;
+        if !withdrawn || !calm || thawed {
             return;
         }
         let mut rights = BTreeMap::new();

@@ -297,6 +297,7 @@ impl World<'_> {
     pub(super) fn thaw_node(&mut self, node: usize) {
         let life = self.nodes[node].life;
         self.nodes[node].frozen = false;
+        self.checkers.thawed_at = self.now;
         self.look_away();
         self.nodes[node].wake_planned = None;
         for slot in 0..self.nodes[node].links.len() {
