@@ -117,6 +117,8 @@ impl World<'_> {
         let now = self.now;
         self.checkers.relapses.entry(key).or_insert(now);
         self.stats.mark(Mark::Relapse);
+        let name = self.servers[listener].name.clone();
+        self.note(&name, || format!("is told {word}, which is older than what it has heard"));
         true
     }
 
