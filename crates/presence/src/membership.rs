@@ -153,6 +153,11 @@ impl Membership {
         self.me == Some(member) || self.members.get(&member).is_some_and(|peer| peer.node.is_some())
     }
 
+    /// The EID of a member that is a node.
+    pub(crate) fn node_of(&self, member: Member) -> Option<Eid> {
+        self.members.get(&member).filter(|peer| peer.node.is_some())?.eid
+    }
+
     /// All members but ourselves.
     pub(crate) fn others(&self) -> BTreeSet<Member> {
         self.members.keys().copied().filter(|member| Some(*member) != self.me).collect()

@@ -12,8 +12,8 @@ use siphasher::sip::SipHasher13;
 /// Into so many parts the states of a server are divided when two nodes compare them.
 pub const BUCKETS: usize = 256;
 
-/// Of two values of one state the one with the higher version is the newer. It is given by a node of the site whose server
-/// said it: the microsecond since 1970 by that node's clock, or one more than the highest that it has seen.
+/// Of two values of one state the one with the higher version is the newer. It is given by the nodes of the site whose server said it: when it said so
+/// by the clock of the server's node, in microseconds since 1970, or one more than what is known of the state; of a stock server's, when each heard it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Version {
     /// The time, never back.
@@ -101,19 +101,24 @@ impl Ledger {
         Self { accounts: BTreeMap::new(), clock: 0, me, hash: hash(0) }
     }
 
-    /// Gives a state that is news here the next version.
-    pub(crate) fn write(&mut self, now_us: u64, eid: Eid, subject: &Subject, withdrawn: bool) -> Version {
+    /// Gives a state that is news here a version: this one, which says when it was said, or the next to what is known of it. Words about one mailbox are
+    /// put in order across servers, so theirs are higher than all that is known.
+    pub(crate) fn write(&mut self, said: Version, eid: Eid, subject: &Subject, withdrawn: bool) -> Version {
+        let before = self.of(eid, subject);
+        let last = match subject {
+            Subject::Device(_) => before.map_or(0, |before| before.version.clock),
+            Subject::Mailbox(_) => self.clock,
+        };
         // A clock at the end of time stands still there: what a trusted peer made of it is no reason to end.
-        self.clock = now_us.max(self.clock.saturating_add(1));
-        let version = Version { clock: self.clock, writer: self.me };
-        let known = self.of(eid, subject).and_then(|before| before.known);
-        self.put(eid, subject, Entry { version, withdrawn, known });
+        let next = Version { clock: last.saturating_add(1), writer: self.me };
+        let version = if said.clock > last { said } else { next };
+        self.put(eid, subject, Entry { version, withdrawn, known: before.and_then(|before| before.known) });
         version
     }
 
     /// Gives a state the version next to one that somebody else gave, wrongly.
     pub(crate) fn write_after(&mut self, version: Version, eid: Eid, subject: &Subject, withdrawn: bool) {
-        let version = Version { clock: version.clock + 1, writer: self.me };
+        let version = Version { clock: version.clock.saturating_add(1), writer: self.me };
         let known = self.of(eid, subject).and_then(|before| before.known);
         self.put(eid, subject, Entry { version, withdrawn, known });
     }
@@ -268,21 +273,31 @@ mod tests {
         Subject::Device(Device::new(&std::format!("Custom:{number}")).unwrap())
     }
 
+    fn at(clock: u64) -> Version {
+        Version { clock, writer: A }
+    }
+
     #[test]
     fn a_version_is_the_time_and_never_goes_back() {
         let mut ledger = Ledger::new(A);
-        assert_eq!(ledger.write(7, PBX, &lamp(0), false), Version { clock: 7, writer: A });
-        assert_eq!(ledger.write(5, PBX, &lamp(0), false).clock, 8);
+        assert_eq!(ledger.write(at(7), PBX, &lamp(0), false), Version { clock: 7, writer: A });
+        assert_eq!(ledger.write(at(5), PBX, &lamp(0), false).clock, 8);
         ledger.put(PBX, &lamp(1), Entry::heard(Version { clock: 90, writer: B }, false));
-        assert_eq!(ledger.write(9, PBX, &lamp(0), false).clock, 91);
+        assert_eq!(ledger.write(at(9), PBX, &lamp(0), false).clock, 9, "of others it is independent");
+        let mailbox = Subject::Mailbox(crate::Mailbox::new("100@default").unwrap());
+        assert_eq!(
+            ledger.write(at(9), PBX, &mailbox, false).clock,
+            91,
+            "but of a mailbox it has to be the latest"
+        );
         assert!(Version { clock: 8, writer: B } > Version { clock: 8, writer: A });
     }
 
     #[test]
     fn at_the_end_of_time_a_clock_stands_still() {
         let mut ledger = Ledger::new(A);
-        ledger.outdo(Version { clock: u64::MAX, writer: B });
-        assert_eq!(ledger.write(7, PBX, &lamp(0), false).clock, u64::MAX);
+        ledger.put(PBX, &lamp(0), Entry::heard(Version { clock: u64::MAX, writer: B }, false));
+        assert_eq!(ledger.write(at(7), PBX, &lamp(0), false).clock, u64::MAX);
     }
 
     #[test]
@@ -301,7 +316,7 @@ mod tests {
         let mut one = Ledger::new(A);
         let entries: Vec<_> = (0..1_000)
             .map(|number| {
-                let version = one.write(0, PBX, &lamp(number), number % 3 == 0);
+                let version = one.write(at(0), PBX, &lamp(number), number % 3 == 0);
                 (lamp(number), Entry::heard(version, number % 3 == 0))
             })
             .collect();
@@ -317,7 +332,7 @@ mod tests {
         let mut one = Ledger::new(A);
         let mut other = Ledger::new(B);
         for number in 0..1_000 {
-            let version = one.write(0, PBX, &lamp(number), false);
+            let version = one.write(at(0), PBX, &lamp(number), false);
             if number != 77 {
                 other.put(PBX, &lamp(number), Entry::heard(version, false));
             }
@@ -332,7 +347,7 @@ mod tests {
     #[test]
     fn of_a_server_that_was_forgotten_nothing_is_known() {
         let mut ledger = Ledger::new(A);
-        ledger.write(1, PBX, &lamp(0), false);
+        ledger.write(at(1), PBX, &lamp(0), false);
         assert_ne!(ledger.summary(PBX).1, 0);
         ledger.close(PBX);
         assert_eq!((ledger.summary(PBX), ledger.of(PBX, &lamp(0))), ((0, 0), None));

@@ -2,7 +2,7 @@
 
 use super::Links;
 use super::frame::{Frame, Standing, Statement};
-use super::ledger::Entry;
+use super::ledger::{Entry, Version};
 use super::peer::{Comparison, Next, PeerId};
 use super::{AHEAD_WAIT, Effect, Rumour, Way, gate_of};
 use crate::{Change, DeviceState, Eid, MessageCounts, States, Subject};
@@ -17,8 +17,8 @@ const FRAME_BYTES: usize = 16_384;
 const STATEMENT_BYTES: usize = 64;
 
 impl Links {
-    /// A server of this site says something new of a subject, or stands for nothing about it any more.
-    pub fn write(&mut self, now_us: u64, eid: Eid, subject: &Subject, change: Option<&Change>) {
+    /// A server of this site says something new of a subject, or stands for nothing about it any more; `said` is when, and which node says so.
+    pub fn write(&mut self, said: Version, eid: Eid, subject: &Subject, change: Option<&Change>) {
         if !self.versions(subject) {
             return;
         }
@@ -29,7 +29,11 @@ impl Links {
             Some(rumour) if rumour.change.as_ref() == change => {
                 self.ledger.put(eid, subject, Entry::heard(rumour.version, withdrawn));
             }
-            Some(_) | None => drop(self.ledger.write(now_us, eid, subject, withdrawn)),
+            // What is said here is newer than what others say.
+            Some(rumour) if rumour.version.clock >= said.clock => {
+                self.ledger.write_after(rumour.version, eid, subject, withdrawn);
+            }
+            Some(_) | None => drop(self.ledger.write(said, eid, subject, withdrawn)),
         }
         self.tell(eid, subject, None);
     }
@@ -63,7 +67,7 @@ impl Links {
     /// may hear of the state again.
     pub fn write_withdrawal(&mut self, now_us: u64, eid: Eid, subject: &Subject) {
         if self.site.vouches_for(eid) {
-            self.write(now_us, eid, subject, None);
+            self.write(Version { clock: now_us, writer: self.hello.node }, eid, subject, None);
         } else if self.ledger.drop_standing(eid, subject) {
             self.forgotten.insert(eid);
         }
@@ -89,9 +93,14 @@ impl Links {
             }
             let withdrawn = self.ledger.of(eid, &subject).is_none_or(|ours| ours.withdrawn);
             match subject {
-                Subject::Device(_) => drop(self.ledger.write(now_us, eid, &subject, withdrawn)),
-                // It is no newer than before, and is not to pass the word of another server.
-                Subject::Mailbox(_) => self.ledger.write_after(version, eid, &subject, withdrawn),
+                Subject::Device(_) if now_us > version.clock => {
+                    let said = Version { clock: now_us, writer: self.hello.node };
+                    self.ledger.write(said, eid, &subject, withdrawn);
+                }
+                // It is no newer than before: a word about a mailbox is not to pass the word of another server.
+                Subject::Device(_) | Subject::Mailbox(_) => {
+                    self.ledger.write_after(version, eid, &subject, withdrawn);
+                }
             }
             self.tell(eid, &subject, None);
             self.share(eid, &subject);

@@ -225,7 +225,7 @@ impl World {
             None => states.take(eid, &subject).is_some(),
         };
         if news {
-            links.write(now_us, eid, &subject, change.as_ref());
+            links.write(Version { clock: now_us, writer: links.hello.node }, eid, &subject, change.as_ref());
         }
     }
 

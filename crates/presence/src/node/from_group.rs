@@ -201,7 +201,7 @@ impl Node {
         match self.states.enter(eid, &change, stamp) {
             Effect::New | Effect::News => {
                 self.tell_servers(eid, &change);
-                self.tell_links(now, eid, &change);
+                self.tell_links_of_other(now, from, eid, &change, stamp.time);
             }
             Effect::Known => self.note_ignored(change.kind()),
             // Of what nodes say the order of the group decides.

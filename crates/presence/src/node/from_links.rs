@@ -1,7 +1,7 @@
 //! What nodes of other sites tell the node, and what nodes of its own site tell it of those.
 
 use super::Node;
-use crate::link::{Effect, Frame, PeerId, Statement, Way};
+use crate::link::{Effect, Frame, PeerId, Statement, Version, Way};
 use crate::outbox::{Topic, Word};
 use crate::output::{Drop, Holder, Note};
 use crate::states;
@@ -10,6 +10,9 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
+
+/// What a node of the group says is taken for said when it says, if the clocks of the two are no further apart, in microseconds.
+const JUST_NOW: u64 = 2_000_000;
 
 /// What comes.
 impl Node {
@@ -122,10 +125,31 @@ impl Node {
         self.links.poll_frame(Way::Link(peer), &self.states)
     }
 
-    /// A server of this site says something new.
+    /// A server of this site says something new, or something counts as new.
     pub(super) fn tell_links(&mut self, now: Duration, eid: Eid, change: &Change) {
+        self.tell_links_as_said(Version { clock: self.time(now), writer: self.eid }, eid, change);
+    }
+
+    /// A server of another node of the group says something new. All nodes give it one version: when its node says that it said so, unless that is not
+    /// just now.
+    pub(super) fn tell_links_of_other(
+        &mut self,
+        now: Duration,
+        from: Member,
+        eid: Eid,
+        change: &Change,
+        time: u64,
+    ) {
+        let here = Version { clock: self.time(now), writer: self.eid };
+        let node = self.group.membership.node_of(from);
+        let said = node.map(|writer| Version { clock: time, writer });
+        let just_now = said.filter(|said| said.clock.abs_diff(here.clock) < JUST_NOW);
+        self.tell_links_as_said(just_now.unwrap_or(here), eid, change);
+    }
+
+    fn tell_links_as_said(&mut self, said: Version, eid: Eid, change: &Change) {
         if !matches!(change, Change::DeviceState { cachable: false, .. }) {
-            self.links.write(self.time(now), eid, &change.subject(), Some(change));
+            self.links.write(said, eid, &change.subject(), Some(change));
             if let Change::Mwi { mailbox, .. } = change {
                 self.share_order(mailbox);
             }
