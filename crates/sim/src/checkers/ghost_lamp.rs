@@ -161,7 +161,12 @@ pub(super) fn is_no_news(world: &World<'_>, listener: usize, server: usize, topi
 /// How much longer a lamp may be wrong about a server elsewhere: a site out of reach is waited for. `None` while nobody can say: what is
 /// under way is late, or a node between the two is stopped.
 fn far(world: &World<'_>, listener: usize, server: usize) -> Option<Duration> {
-    if !world.is_far(listener, server) {
+    // The parts of a split group hear of each other over links.
+    let site = world.site_of(server);
+    let mates = (0..world.nodes.len()).filter(|node| world.wan.site_of_node(*node).number == site);
+    let near =
+        !world.is_far(listener, server) && (world.wan.sites == 1 || world.are_united(&mates.collect()));
+    if near {
         return Some(Duration::ZERO);
     }
     let stopped =

@@ -51,6 +51,9 @@ fn look(world: &mut World<'_>) -> Vec<(usize, usize, Duration)> {
                 .filter(|((site, _), _)| *site == from)
                 .for_each(|(_, at)| *at = world.now);
         }
+        let last = last_heard(world, &nodes);
+        let kept = world.checkers.lost.iter_mut().filter(|((site, _), _)| *site == from);
+        kept.for_each(|(_, since)| *since = last.max(*since));
         let reached: BTreeSet<usize> =
             nodes.iter().map(|node| world.wan.site_of_node(*node).number).collect();
         for to in (0..world.wan.sites).filter(|to| *to != from) {
@@ -62,6 +65,14 @@ fn look(world: &mut World<'_>) -> Vec<(usize, usize, Duration)> {
         }
     }
     back
+}
+
+/// When these nodes last heard anything of others. What a cut held up may come when there is no way any more.
+fn last_heard(world: &World<'_>, nodes: &BTreeSet<usize>) -> Duration {
+    let lines = world.wan.lines.iter();
+    let outwards = lines.flat_map(|line| [(&line.ends[0], &line.ends[1]), (&line.ends[1], &line.ends[0])]);
+    let heard = outwards.filter(|(this, far)| nodes.contains(&this.node) && !nodes.contains(&far.node));
+    heard.map(|(this, _)| this.heard_at).max().unwrap_or_default()
 }
 
 /// How long after the hold time the lamps of a listener may still be lit; `None` while nobody can say.
@@ -128,7 +139,7 @@ fn is_excused(world: &World<'_>, listener: usize, server: usize, topic: Topic) -
 
 impl World<'_> {
     /// Whether those of these nodes that are of one site are in one group.
-    fn are_united(&self, nodes: &BTreeSet<usize>) -> bool {
+    pub(super) fn are_united(&self, nodes: &BTreeSet<usize>) -> bool {
         let site = |node: usize| self.wan.site_of_node(node).number;
         let mates = |one: usize| nodes.range(one + 1..).filter(move |other| site(**other) == site(one));
         nodes.iter().all(|one| mates(*one).all(|other| self.are_mates(*one, *other)))
