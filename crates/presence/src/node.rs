@@ -44,6 +44,8 @@ pub struct Node {
     site_changed: bool,
     /// Servers of this site of which something was heard from elsewhere first, and until when they may say it again.
     adopted: BTreeMap<Eid, Duration>,
+    /// When the group was last told everything.
+    told_all_at: Option<Duration>,
     servers: Vec<Server>,
     outputs: VecDeque<Output>,
     /// EIDs that were refused, and to whom: the operator knows of these already.
@@ -100,6 +102,7 @@ impl Node {
             links,
             site_changed: false,
             adopted: BTreeMap::new(),
+            told_all_at: None,
             servers: config.servers.iter().map(Server::new).collect(),
             outputs: VecDeque::new(),
             told: BTreeSet::new(),
@@ -205,7 +208,7 @@ impl Node {
         self.end_absence(now);
         if self.group.joined() {
             if self.replication.give_up(now) {
-                self.tell_group_everything();
+                self.tell_group_everything(now);
             }
             self.heal(now);
         }

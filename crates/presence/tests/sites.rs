@@ -349,6 +349,7 @@ fn of_two_nodes_one_says_what_comes_and_the_other_when_that_one_is_gone() {
     world.report(0, lamp(DeviceState::Ringing));
     assert_eq!(world.said_of(1, pbx(0)), [(1, false, DeviceState::Ringing)]);
     assert_eq!(world.lamp(2, pbx(0)), Some(DeviceState::Ringing));
+    world.wait(HOLD);
     world.kill(1);
     world.wait(Duration::from_secs(1));
     assert_eq!(world.said_of(1, pbx(0)), [], "it has been said");

@@ -64,6 +64,8 @@ pub struct Links {
     site: Site,
     /// Through which node of our site each node elsewhere is reached.
     gates: BTreeMap<Eid, Eid>,
+    /// Nodes elsewhere for which this node has become the gate.
+    taken_over: BTreeSet<Eid>,
     standby: Standby,
     /// What others say of servers of our site and we have not heard from those.
     rumours: BTreeMap<(Eid, Subject), Rumour>,
@@ -152,6 +154,7 @@ impl Links {
             group: Peer::default(),
             site: Site::new(hello.node),
             gates: BTreeMap::new(),
+            taken_over: BTreeSet::new(),
             standby: Standby::new(),
             hello,
             hold,
@@ -233,7 +236,11 @@ impl Links {
             self.tell_node(self.hello.node, None);
         }
         self.roster.judge_reach(now);
-        self.gates = self.roster.gates(self.site.nodes());
+        let gates = self.roster.gates(self.site.nodes());
+        let before = core::mem::replace(&mut self.gates, gates);
+        let ours = |gate: Option<&Eid>| gate == Some(&self.hello.node);
+        let homes = self.gates.iter().filter(|(home, gate)| ours(Some(*gate)) && !ours(before.get(*home)));
+        self.taken_over.extend(homes.map(|(home, _)| *home));
         self.corrected.retain(|(eid, _)| self.site.vouches_for(*eid));
         self.shared.retain(|(eid, _), _| self.site.vouches_for(*eid));
         let before = self.forgotten.len();
@@ -327,6 +334,13 @@ impl Links {
     #[must_use]
     pub fn is_gate(&self, server: Eid) -> bool {
         gate_of(&self.roster, &self.gates, server) == Some(self.hello.node)
+    }
+
+    /// The servers for which this node has become the gate since it was asked last.
+    pub(crate) fn taken_over(&mut self) -> Vec<Eid> {
+        let homes = core::mem::take(&mut self.taken_over);
+        let is_ours = |eid: &Eid| self.roster.home(*eid).is_some_and(|home| homes.contains(&home));
+        self.ledger.eids().filter(|eid| self.carries(*eid)).filter(is_ours).collect()
     }
 
     /// Whether a server is elsewhere and something is known of it.

@@ -35,7 +35,7 @@ impl Node {
         for eid in self.unconfirmed() {
             self.states.suspect(eid);
         }
-        self.tell_group_everything();
+        self.tell_group_everything(now);
         self.introduce();
     }
 
@@ -110,7 +110,8 @@ impl Node {
     }
 
     /// Says all that our servers say.
-    pub(super) fn tell_group_everything(&mut self) {
+    pub(super) fn tell_group_everything(&mut self, now: Duration) {
+        self.told_all_at = Some(now);
         let own: usize = self.own_eids().into_iter().map(|eid| self.tell_group(eid)).sum();
         let states = own + self.tell_group_of_others();
         self.note(Note::Dumped { states });
@@ -237,7 +238,7 @@ impl Node {
         let new = self.group.membership.introduce(from, eid, address, node);
         self.site_changed |= new;
         if self.replication.introduced(from, node.is_some()) {
-            self.tell_group_everything();
+            self.tell_group_everything(now);
         }
         if new {
             self.push_to_group(Word::Discovery);

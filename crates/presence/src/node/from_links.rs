@@ -14,6 +14,9 @@ use core::time::Duration;
 /// What a node of the group says is taken for said when it says, if the clocks of the two are no further apart, in microseconds.
 const JUST_NOW: u64 = 2_000_000;
 
+/// How long nodes of a group may differ in whom they take for the gate of a server.
+const HANDOVER: Duration = Duration::from_secs(5);
+
 /// What comes.
 impl Node {
     pub(super) fn link_down(&mut self, now: Duration, peer: PeerId, silent: Duration) {
@@ -183,14 +186,23 @@ impl Node {
     /// Says in the group what servers elsewhere say for which we are the gate. Returns how much.
     pub(super) fn tell_group_of_others(&mut self) -> usize {
         let others = self.states.eids().filter(|eid| self.links.carries(*eid) && self.links.is_gate(*eid));
-        let mut told = 0;
-        for eid in others.collect::<Vec<_>>() {
-            for (change, _) in self.states.to_tell(eid) {
-                self.say(eid, &change.subject());
-                told += 1;
+        others.collect::<Vec<_>>().into_iter().map(|eid| self.tell_group_of(eid)).sum()
+    }
+
+    fn tell_group_of(&mut self, eid: Eid) -> usize {
+        let changes = self.states.to_tell(eid);
+        changes.iter().for_each(|(change, _)| self.say(eid, &change.subject()));
+        changes.len()
+    }
+
+    /// Newcomers are told by the gate of each server. Where that is another node now, each of the two may have taken the other for it.
+    fn tell_newcomers(&mut self, now: Duration) {
+        let taken_over = self.links.taken_over();
+        if self.told_all_at.is_some_and(|at| now < at + HANDOVER) {
+            for eid in taken_over {
+                self.tell_group_of(eid);
             }
         }
-        told
     }
 
     /// Somebody takes back in the group what a server elsewhere says, and a node in reach vouches for. It may be the gate itself, which began anew.
@@ -227,6 +239,7 @@ impl Node {
             self.retire(now, &lost);
             self.note(Note::OutOfReach { eids: lost });
         }
+        self.tell_newcomers(now);
         let says = self.links.take_says(now);
         self.follow(now, says);
         for (eid, node) in self.links.doubled() {

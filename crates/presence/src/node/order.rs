@@ -23,6 +23,9 @@ impl Node {
 
     /// Tells the other nodes of this site the versions of all mailboxes of which several servers speak.
     pub(super) fn share_orders(&mut self) {
+        if !self.links.has_links() {
+            return;
+        }
         let mailboxes: Vec<Mailbox> = self.states.mailboxes().into_iter().cloned().collect();
         mailboxes.iter().for_each(|mailbox| self.share_order(mailbox));
     }
