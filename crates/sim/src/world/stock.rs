@@ -83,7 +83,7 @@ impl World<'_> {
     }
 
     /// Whether a node that runs is in the group as this server's machine sees it.
-    fn node_beside(&self, server: usize) -> bool {
+    pub(super) fn node_beside(&self, server: usize) -> bool {
         let Some(stock) = self.servers[server].stock() else { return false };
         let group = self.bus.group(stock.member.nodeid);
         self.nodes.iter().any(|node| node.core.is_some() && group.contains(&node.member))

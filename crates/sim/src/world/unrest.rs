@@ -177,6 +177,10 @@ impl World<'_> {
 
     fn help(&mut self) -> bool {
         let Some(server) = self.some_server(true) else { return false };
+        if self.wan.sites > 1 && !self.node_beside(server) {
+            // In a site whose nodes are all gone nobody puts right what stock servers make of it.
+            return false;
+        }
         let nodeid = self.servers[server].stock_mut().member.nodeid;
         self.send_helper(nodeid);
         true
