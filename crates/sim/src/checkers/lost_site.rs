@@ -39,6 +39,7 @@ fn look(world: &mut World<'_>) -> Vec<(usize, usize, Duration)> {
         let nodes = world.nodes_with_a_way(from);
         if nodes.is_empty() {
             world.checkers.lost.retain(|(site, _), _| *site != from);
+            world.checkers.lost_first.retain(|(site, _), _| *site != from);
             continue;
         }
         let before = world.checkers.reached_nodes.insert(from, nodes.clone()).unwrap_or_default();
@@ -59,8 +60,10 @@ fn look(world: &mut World<'_>) -> Vec<(usize, usize, Duration)> {
         for to in (0..world.wan.sites).filter(|to| *to != from) {
             if !reached.contains(&to) {
                 world.checkers.lost.entry((from, to)).or_insert(world.now);
-            } else if let Some(since) = world.checkers.lost.remove(&(from, to)) {
-                back.push((from, to, since));
+                world.checkers.lost_first.entry((from, to)).or_insert(world.now);
+            } else {
+                world.checkers.lost.remove(&(from, to));
+                back.extend(world.checkers.lost_first.remove(&(from, to)).map(|since| (from, to, since)));
             }
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Checkers {
     relapses: BTreeMap<(usize, usize, Topic), Duration>,
     /// Sites to which there is no way.
     lost: lost_site::Lost,
+    /// The same, with the time at which the last way ended.
+    lost_first: lost_site::Lost,
     /// The nodes to which there is a way from each site.
     reached_nodes: BTreeMap<usize, BTreeSet<usize>>,
     /// When a node last went on after a stop, with what had waited for it all the while.

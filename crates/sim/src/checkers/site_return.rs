@@ -40,12 +40,21 @@ impl World<'_> {
         let mut rights = BTreeMap::new();
         for listener in (0..self.servers.len()).filter(|listener| self.site_of(*listener) == from) {
             for topic in self.model.topics() {
-                if let Some(values) = self.last_states_of(site, topic) {
+                if let Some(values) = self.last_states_of(site, topic)
+                    && self.is_out(listener, topic)
+                {
                     rights.insert((listener, topic), values);
                 }
             }
         }
         self.checkers.site_returns.push(SiteReturn { site, since: self.now, rights });
+    }
+
+    /// Whether a lamp shows nothing of anybody.
+    fn is_out(&self, listener: usize, topic: Topic) -> bool {
+        let asterisk = self.servers[listener].asterisk.as_ref();
+        let nobody = Value::State(DeviceState::Unavailable);
+        asterisk.is_some_and(|asterisk| asterisk.lamp(topic).is_some_and(|lamp| lamp.shown() == nobody))
     }
 
     /// The last state of a device of which one server of a site alone speaks. Until it has told its nodes all that it says, it is any of what it has
