@@ -54,10 +54,11 @@ impl Node {
     /// A node that was out of the group has said there what it had heard of a server of this site over links, before it knew that this is here.
     /// Stock servers have heard that, too.
     fn correct_told(&mut self, now: Duration, eid: Eid, change: &Change, withdrawn: bool) {
-        let Change::DeviceState { device, .. } = change else { return };
         if self.states.find(eid, &change.subject()).is_some() {
             self.contradict(now, eid, change);
-        } else if !withdrawn {
+        } else if let Change::DeviceState { device, .. } = change
+            && !withdrawn
+        {
             let nothing = Change::DeviceState {
                 device: device.clone(),
                 state: DeviceState::Unavailable,
