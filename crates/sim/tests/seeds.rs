@@ -10,9 +10,9 @@ const FRESH: u64 = 5;
 /// The same with several sites.
 const SITES: std::ops::Range<u64> = 0..50;
 /// More of those, which have once shown what was wrong, or come to what is rare.
-const RARE_SITES: [u64; 30] = [
-    69, 77, 79, 81, 90, 94, 160, 169, 173, 174, 184, 207, 251, 355, 360, 388, 391, 411, 478, 487, 504, 523,
-    655, 674, 695, 824, 890, 942, 972, 977,
+const RARE_SITES: [u64; 36] = [
+    69, 77, 79, 81, 90, 94, 160, 169, 173, 174, 184, 207, 251, 346, 355, 360, 388, 391, 404, 411, 478, 487,
+    496, 504, 523, 648, 655, 674, 695, 708, 824, 890, 942, 972, 977, 1535,
 ];
 /// More seeds, which come to what is rare: most have once shown what was wrong.
 const RARE: [u64; 25] = [
