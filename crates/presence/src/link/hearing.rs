@@ -96,18 +96,11 @@ impl Links {
 
     fn compare_all(&mut self, peer: PeerId, theirs: &[Standing]) -> Option<Effect> {
         let theirs = by_eid(theirs);
-        let unknown: Vec<Eid> = self.ledger.eids().filter(|eid| !theirs.contains_key(eid)).collect();
-        // All of it differs; to ask in which parts would cost a round trip.
-        unknown.into_iter().for_each(|eid| self.tell_all(peer, eid));
-        let differing: Vec<Eid> = theirs.keys().copied().filter(|eid| self.differs(*eid, &theirs)).collect();
+        let mut eids: BTreeSet<Eid> = self.ledger.eids().collect();
+        eids.extend(theirs.keys());
+        eids.retain(|eid| self.differs(*eid, &theirs));
         let ask = |eid| self.peers[peer.0].push_comparison(Comparison::One { eid, answer: false });
-        (!differing.into_iter().all(ask)).then_some(Effect::Refuse)
-    }
-
-    fn tell_all(&mut self, peer: PeerId, eid: Eid) {
-        for subject in self.ledger.subjects(eid).cloned().collect::<Vec<_>>() {
-            self.tell_one(peer, eid, &subject);
-        }
+        (!eids.into_iter().all(ask)).then_some(Effect::Refuse)
     }
 
     fn differs(&self, eid: Eid, theirs: &BTreeMap<Eid, u64>) -> bool {

@@ -373,20 +373,6 @@ fn a_link_that_blinks_takes_no_state_away() {
 }
 
 #[test]
-fn who_knows_nothing_of_a_server_is_told_all_of_it_unasked() {
-    let mut world = World::new(&[0, 1], &[(0, 1)], 1);
-    world.cut(0, 1, HOLD);
-    (0..100).for_each(|number| world.say(1, &lamp(number), Some(DeviceState::InUse)));
-    while world.step() {}
-    world.connect(0, 1);
-    while world.step() {
-        let mut frames = world.pipes.values().flatten();
-        assert!(!frames.any(|frame| matches!(frame, Frame::Buckets { .. })));
-    }
-    assert_eq!(world.knows(0, 1).len(), 100);
-}
-
-#[test]
 fn what_a_server_no_longer_says_after_its_node_began_anew_is_withdrawn_elsewhere() {
     let mut world = World::new(&[0, 1, 2], &[(0, 1), (1, 2)], 1);
     world.say(0, &lamp(1), Some(DeviceState::InUse));
