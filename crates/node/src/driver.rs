@@ -198,7 +198,7 @@ impl Driver {
         if let link::Event::Frame { link, frame } = &event {
             self.trail.heard_link(now, links.name(*link), frame);
         }
-        let input = links.hear(event, &self.metrics);
+        let input = links.hear(event, &self.node, &self.metrics);
         if let Some(input) = input {
             self.node.handle(now, input);
         }

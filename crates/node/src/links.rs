@@ -72,7 +72,7 @@ impl Links {
     }
 
     /// What an event means to the core.
-    pub(crate) fn hear(&mut self, event: Event, metrics: &Metrics) -> Option<Input> {
+    pub(crate) fn hear(&mut self, event: Event, node: &Node, metrics: &Metrics) -> Option<Input> {
         match event {
             Event::Up { link, remote, transport } => {
                 let line = &mut self.lines[link.0];
@@ -82,7 +82,7 @@ impl Links {
                 Some(Input::LinkUp(PeerId(link.0)))
             }
             Event::Frame { link, frame } => {
-                self.measure(link, &frame, metrics);
+                self.measure(link, &frame, node, metrics);
                 Some(Input::LinkFrame { peer: PeerId(link.0), frame })
             }
             Event::Room { link } => {
@@ -127,8 +127,8 @@ impl Links {
         }
     }
 
-    /// How late states come, where the clocks allow to say so.
-    fn measure(&mut self, link: LinkId, frame: &Frame, metrics: &Metrics) {
+    /// How late states come that are news, where the clocks allow to say so.
+    fn measure(&mut self, link: LinkId, frame: &Frame, node: &Node, metrics: &Metrics) {
         let Frame::States(statements) = frame else { return };
         let line = &mut self.lines[link.0];
         let offset = self.session.status_of(link).clock_offset_us;
@@ -137,7 +137,7 @@ impl Links {
             return;
         }
         let now = now_us().saturating_add_signed(offset.unwrap_or_default());
-        let news = |it: &&Statement| it.version.clock >= line.since_us;
+        let news = |it: &&Statement| it.version.clock >= line.since_us && node.is_news(it);
         for statement in statements.iter().filter(news) {
             let late = Duration::from_micros(now.saturating_sub(statement.version.clock));
             metrics.link_lag(&line.name, late);

@@ -148,7 +148,7 @@ fn seconds(registry: &mut Registry, name: &str, help: &str) -> Family<LinkLabels
 fn lag(registry: &mut Registry) -> Family<LinkLabels, Histogram, fn() -> Histogram> {
     let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(1e-3, 2.0, 15));
     let lag = Family::new_with_constructor(buckets);
-    let help = "From a node of the origin's site to here, of states that are told while the link is up";
+    let help = "From a node of the origin's site to here, of states that are told while the link is up and come over it first";
     registry.register_with_unit("link_lag", help, Unit::Seconds, Family::clone(&lag));
     lag
 }

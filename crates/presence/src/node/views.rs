@@ -1,7 +1,7 @@
 //! What the node knows, for operators and tests.
 
 use super::Node;
-use crate::link::{Adjacency, Barred, PeerId};
+use crate::link::{Adjacency, Barred, PeerId, Statement};
 use crate::server::Server;
 use crate::{Eid, Membership, ServerId, States};
 use alloc::vec::Vec;
@@ -72,6 +72,13 @@ impl Node {
     #[must_use]
     pub fn link_queue(&self, peer: PeerId) -> usize {
         self.links.waiting(peer)
+    }
+
+    /// Whether a statement says what is not known here yet. Over a second way it comes again.
+    #[must_use]
+    pub fn is_news(&self, statement: &Statement) -> bool {
+        let known = self.links.version(statement.eid, &statement.change.subject());
+        known.is_none_or(|known| known < statement.version)
     }
 
     /// What is known of the nodes in reach by links, this one first.
