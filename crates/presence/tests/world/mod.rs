@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unused_imports, reason = "each test program needs a part of it")]
 
+pub(crate) mod sites;
+
 pub(crate) use presence::{
     Arrival, Change, Config, Device, DeviceState, Drop, Eid, Holder, Input, Mailbox, Member, Message,
     MessageCounts, Node, Note, Outcome, Output, Pattern, Refusal, ServerConfig, ServerId, ServerStates,
