@@ -45,16 +45,6 @@ pub enum Subject {
     Mailbox(Mailbox),
 }
 
-impl Subject {
-    /// The name of the device or mailbox.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Device(device) => device.as_str(),
-            Self::Mailbox(mailbox) => mailbox.as_str(),
-        }
-    }
-}
-
 impl Change {
     /// Which kind of message carries it.
     #[must_use]

@@ -308,7 +308,7 @@ impl Node {
             let other = server.eid().is_some_and(|own| own != eid);
             let later = server.will_be_told() && self.states.keeps(eid, change);
             if other && !later {
-                self.push_to_server(ServerId(id), Word::told(eid, change.clone()));
+                self.tell_server(ServerId(id), eid, change.clone());
             }
         }
     }
@@ -326,8 +326,15 @@ impl Node {
         }
     }
 
+    /// Tells a server what another says, if it is one to be told that.
+    fn tell_server(&mut self, server: ServerId, eid: Eid, change: Change) {
+        if self.server(server).is_told(eid, &change) {
+            self.push_to_server(server, Word::told(eid, change));
+        }
+    }
+
     fn push_to_server(&mut self, server: ServerId, word: Word) {
-        if self.server(server).push(word).is_err() {
+        if self.server(server).outbox.push(word).is_err() {
             self.drop_for(Drop::QueueFull);
         }
     }

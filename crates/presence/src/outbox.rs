@@ -79,24 +79,6 @@ impl Word {
         }
     }
 
-    /// Whose state a server is told with it, and of what.
-    pub(crate) fn state(&self) -> Option<(Eid, Subject)> {
-        match self {
-            Self::Change { eid, change, .. } | Self::Withdrawal { eid, change, .. } => {
-                Some((*eid, change.subject()))
-            }
-            Self::Counts { eid, mailbox, .. } => Some((*eid, Subject::Mailbox(mailbox.clone()))),
-            Self::Told(statement) => Some((statement.eid, statement.change.subject())),
-            Self::States { .. }
-            | Self::Link(_)
-            | Self::Discovery
-            | Self::Digest
-            | Self::Request
-            | Self::Ping
-            | Self::Refresh => None,
-        }
-    }
-
     /// Whether it takes back something under an EID.
     fn withdraws(&self, whose: Eid) -> bool {
         matches!(self, Self::Withdrawal { eid, .. } if *eid == whose)

@@ -1,7 +1,7 @@
 //! A server of this node: an Asterisk without a cluster module that the node listens to and tells about the others.
 
 use crate::link::Filter;
-use crate::outbox::{Outbox, Overflow, Word};
+use crate::outbox::{Outbox, Word};
 use crate::{Change, Eid, Outcome, ServerConfig};
 use core::time::Duration;
 
@@ -172,11 +172,9 @@ impl Server {
         self.take.admit(eid, change).is_ok()
     }
 
-    /// Has a word wait for the server, if it is one that the server is told.
-    pub(crate) fn push(&mut self, word: Word) -> Result<(), Overflow> {
-        let is_told = self.tell == Filter::default()
-            || word.state().is_none_or(|(eid, subject)| self.tell.admit_subject(eid, &subject).is_ok());
-        if is_told { self.outbox.push(word) } else { Ok(()) }
+    /// Whether it is told a state.
+    pub(crate) fn is_told(&self, eid: Eid, change: &Change) -> bool {
+        self.tell.admit(eid, change).is_ok()
     }
 
     /// The next word for the server, when it may go out.

@@ -1,6 +1,6 @@
 //! What may pass on the way to a link or a server, or from it.
 
-use crate::{Change, Eid, Pattern, Subject};
+use crate::{Change, Eid, Pattern};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -57,19 +57,14 @@ impl Filter {
     /// # Errors
     /// The rule that bars it.
     pub fn admit(&self, eid: Eid, change: &Change) -> Result<(), Barred> {
-        if *self == Self::default() { Ok(()) } else { self.admit_subject(eid, &change.subject()) }
-    }
-
-    /// Whether states of this device or mailbox pass.
-    pub(crate) fn admit_subject(&self, eid: Eid, subject: &Subject) -> Result<(), Barred> {
         if self.eids.as_ref().is_some_and(|eids| !eids.contains(&eid)) {
             return Err(Barred::Eid);
         }
         let Some(channels) = &self.channels else { return Ok(()) };
-        let patterns = channels.iter().flat_map(|channel| channel.patterns(subject));
+        let patterns = channels.iter().flat_map(|channel| channel.patterns(change));
         let mut reason = Barred::Kind;
         for pattern in patterns {
-            if pattern.matches(subject.name()) {
+            if pattern.matches(change.name()) {
                 return Ok(());
             }
             reason = Barred::Name;
@@ -79,10 +74,10 @@ impl Filter {
 }
 
 impl Channel {
-    fn patterns(&self, subject: &Subject) -> &[Pattern] {
-        match subject {
-            Subject::Device(_) => &self.devices,
-            Subject::Mailbox(_) => &self.mailboxes,
+    fn patterns(&self, change: &Change) -> &[Pattern] {
+        match change {
+            Change::DeviceState { .. } => &self.devices,
+            Change::Mwi { .. } => &self.mailboxes,
         }
     }
 }

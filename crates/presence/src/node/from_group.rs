@@ -365,7 +365,7 @@ impl Node {
         }
         self.tell_links(now, eid, change);
         if let Some(Holder::Server(server)) = self.holder_here(eid) {
-            self.push_to_server(server, Word::told(self.eid, change.clone()));
+            self.tell_server(server, self.eid, change.clone());
         }
     }
 

@@ -82,7 +82,7 @@ impl Node {
         let outbox = &mut self.server(server).outbox;
         outbox.cancel(&topic);
         if outbox.is_in_flight(&topic) {
-            self.push_to_server(server, Word::told(self.eid, change.clone()));
+            self.tell_server(server, self.eid, change.clone());
         }
     }
 
@@ -94,7 +94,7 @@ impl Node {
         let mut told = 0;
         for eid in others {
             for (change, _) in self.states.to_tell(eid) {
-                self.push_to_server(server, Word::told(eid, change));
+                self.tell_server(server, eid, change);
                 told += 1;
             }
         }
@@ -218,9 +218,9 @@ impl Node {
             Change::Mwi { mailbox, .. } => self.states.latest_of(mailbox).is_some(),
         };
         let gone = self.healing.taken_back().filter(|(eid, change)| Some(*eid) != own && !falls_back(change));
-        let words: Vec<_> = gone.map(|(eid, change)| Word::told(eid, change.clone())).collect();
-        for word in words {
-            self.push_to_server(server, word);
+        let gone: Vec<_> = gone.map(|(eid, change)| (eid, change.clone())).collect();
+        for (eid, change) in gone {
+            self.tell_server(server, eid, change);
         }
     }
 

@@ -68,7 +68,7 @@ impl Node {
         let Change::Mwi { mailbox, .. } = change else { return };
         let server = self.servers.iter().position(|server| server.eid() == Some(eid)).map(ServerId);
         if let (Some(server), Some((latest, _))) = (server, self.states.latest_of(mailbox)) {
-            self.push_to_server(server, Word::told(latest, change.clone()));
+            self.tell_server(server, latest, change.clone());
         }
     }
 
