@@ -19,11 +19,10 @@ const PATHS: [&str; 5] = ["local", "stock", "node", "node_node", "link"];
 /// The label `path`: which nodes a state passes on its way.
 pub(crate) fn path(watch: &Watch, origin: ServerId, target: ServerId) -> &'static str {
     let [local, within @ .., link] = &PATHS;
-    let route = watch.route(origin, target);
-    match route.across {
+    match watch.nodes_between(origin, target) {
         _ if origin == target => local,
-        Some(_) => link,
-        None => within[route.nodes().len()],
+        Some(nodes) => within[nodes],
+        None => link,
     }
 }
 

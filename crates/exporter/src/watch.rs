@@ -284,8 +284,15 @@ impl Watch {
         self.servers[server.0].lamps.len()
     }
 
+    /// How many nodes a state passes from one server to another of its site; nothing between sites.
+    pub(crate) fn nodes_between(&self, origin: ServerId, target: ServerId) -> Option<usize> {
+        let (origin, target) = (&self.servers[origin.0], &self.servers[target.0]);
+        let second = target.node.filter(|node| origin.node != Some(*node));
+        (origin.site == target.site).then(|| origin.node.iter().chain(&second).count())
+    }
+
     /// The nodes that a state passes from one server to another.
-    pub(crate) fn route(&self, origin: ServerId, target: ServerId) -> Route {
+    fn route(&self, origin: ServerId, target: ServerId) -> Route {
         let (origin, target) = (&self.servers[origin.0], &self.servers[target.0]);
         let across = (origin.site != target.site)
             .then(|| Across { near: self.nodes_at(origin.site), far: self.nodes_at(target.site) });
