@@ -8,6 +8,7 @@
 
 mod breakage;
 mod browser;
+mod canaries;
 mod house;
 mod junk;
 mod lamp;
