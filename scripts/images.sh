@@ -12,14 +12,18 @@ inputs_of() {
 
 # image NAME FOLDER [SUITE]: asterism/NAME from that folder, unless the one at hand has the same inputs.
 image() {
-    local tag="asterism/$1" folder="$2" suite="${3:-}" inputs before
+    local tag="asterism/$1" folder="$2" suite="${3:-}" inputs
     inputs="$(inputs_of "$folder" "$suite")"
-    before="$(docker image inspect --format '{{index .Config.Labels "asterism.inputs"}}' "$tag" 2>/dev/null || true)"
-    [ "$before" != "$inputs" ] || return 0
+    [ "$(label_of "$tag")" != "$inputs" ] || return 0
     docker_build --label "asterism.inputs=$inputs" --tag "$tag" ${suite:+--build-arg "SUITE=$suite"} "$folder"
-    # The one that it replaces.
-    docker image prune --force --filter label=asterism.inputs >/dev/null
+    # Without buildx docker says that all is well even if it lost the image before it had a name.
+    [ "$(label_of "$tag")" = "$inputs" ] || { echo "$tag was built and is not there: removed by somebody else?"; return 1; }
+    # Those that others replaced. A young one may be what is built beside this, and has no name yet.
+    docker image prune --force --filter label=asterism.inputs --filter until=10m >/dev/null
 }
+
+# The inputs that the image at hand was built from; nothing if there is none.
+label_of() { docker image inspect --format '{{index .Config.Labels "asterism.inputs"}}' "$1" 2>/dev/null || true; }
 
 # program_image NAME: asterism/NAME, which takes the binary asterism-NAME from cargo's output.
 program_image() {
