@@ -90,6 +90,17 @@ impl Membership {
         gone
     }
 
+    /// A node tells for which servers it speaks now. Returns those for which it does not any more.
+    pub(crate) fn release(&mut self, node: Member, speaks_for: impl Fn(Eid) -> bool) -> Vec<Eid> {
+        let own = self.node_of(node);
+        let gone = self.eids_of(node).filter(|eid| Some(*eid) != own && !speaks_for(*eid));
+        let gone: Vec<_> = gone.collect();
+        for eid in &gone {
+            self.speakers.remove(eid);
+        }
+        gone
+    }
+
     /// Forgets who spoke for whom and returns those EIDs.
     pub(crate) fn forget_speakers(&mut self) -> Vec<Eid> {
         core::mem::take(&mut self.speakers).into_keys().collect()
@@ -181,6 +192,8 @@ mod tests {
     use std::vec;
 
     const A: Eid = Eid([0, 0, 0, 0, 0, 1]);
+    const B: Eid = Eid([0, 0, 0, 0, 0, 2]);
+    const C: Eid = Eid([0, 0, 0, 0, 0, 3]);
     const ME: Member = Member { nodeid: 21, pid: 1 };
     const ONE: Member = Member { nodeid: 1, pid: 7 };
     const HELPER: Member = Member { nodeid: 1, pid: 8 };
@@ -193,6 +206,17 @@ mod tests {
         assert_eq!(membership.remove(HELPER), []);
         assert_eq!(membership.remove(ONE), [A]);
         assert_eq!(membership.speaker(A), None);
+    }
+
+    #[test]
+    fn who_tells_that_it_speaks_for_a_server_no_more_speaks_for_itself() {
+        let mut membership = Membership::default();
+        membership.join(ME, vec![ME, ONE]);
+        membership.introduce(ONE, B, "192.0.2.1", Some(1));
+        [A, B, C].into_iter().for_each(|eid| assert!(membership.claim(eid, ONE).unwrap()));
+        assert_eq!(membership.release(ONE, |eid| eid == C), [A]);
+        assert_eq!(membership.eids_of(ONE).collect::<Vec<_>>(), [B, C]);
+        assert_eq!(membership.claim(A, ME), Ok(true));
     }
 
     #[test]

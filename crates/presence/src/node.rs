@@ -46,6 +46,10 @@ pub struct Node {
     adopted: BTreeMap<Eid, Duration>,
     /// When the group was last told everything.
     told_all_at: Option<Duration>,
+    /// Servers elsewhere that nobody spoke of then, because their gate was not known yet.
+    gateless: BTreeSet<Eid>,
+    /// When the node said all for members that are no nodes.
+    told_newcomers_at: Option<Duration>,
     servers: Vec<Server>,
     outputs: VecDeque<Output>,
     /// EIDs that were refused, and to whom: the operator knows of these already.
@@ -103,6 +107,8 @@ impl Node {
             site_changed: false,
             adopted: BTreeMap::new(),
             told_all_at: None,
+            gateless: BTreeSet::new(),
+            told_newcomers_at: None,
             servers: config.servers.iter().map(Server::new).collect(),
             outputs: VecDeque::new(),
             told: BTreeSet::new(),
@@ -208,7 +214,7 @@ impl Node {
         self.end_absence(now);
         if self.group.joined() {
             if self.replication.give_up(now) {
-                self.tell_group_everything(now);
+                self.tell_newcomers_everything(now);
             }
             self.heal(now);
         }

@@ -25,13 +25,19 @@ pub(crate) struct Replication {
     baseline: BTreeMap<Eid, u64>,
     /// Of each server of other nodes of which nothing was missing before we were away, the run of its node and the last number heard.
     known: BTreeMap<Eid, (u64, u64)>,
-    /// Servers of other nodes of which nothing is missing.
-    complete: BTreeSet<Eid>,
+    /// Servers of other nodes of which nothing is missing, with the number up to which that was told apart from what we hear.
+    complete: BTreeMap<Eid, u64>,
+    /// Of each server of other nodes, the number of the first word heard since we are in the group.
+    first: BTreeMap<Eid, u64>,
     /// What was requested from each node, by the number of the request.
     requested: BTreeMap<Member, (u64, BTreeSet<Eid>)>,
     requests: u64,
     /// The last request of each member that we have fulfilled, and its own EID.
     answered: BTreeMap<Member, (Eid, u64)>,
+    /// The same of those that we are about to fulfil.
+    promised: BTreeMap<Member, (Eid, u64)>,
+    /// The parts of our servers' states that have not come back yet.
+    parts: BTreeSet<(Eid, usize)>,
 }
 
 /// What a digest says about one of its server's states here.
@@ -50,14 +56,17 @@ impl Replication {
     /// We are in the group. What we tell to all has no newcomers to distinguish.
     pub(crate) fn join(&mut self, states: &States) {
         let latest = |eid: &Eid| states.of(*eid).map(|server| (*eid, server.latest()));
-        let known = self.complete.iter().filter_map(latest);
+        let known = self.complete.keys().filter_map(latest);
         self.known = known.map(|(eid, stamp)| (eid, (stamp.incarnation, stamp.sequence))).collect();
         self.newcomers.clear();
         self.delivered.clear();
         self.baseline.clear();
         self.complete.clear();
+        self.first.clear();
         self.requested.clear();
         self.answered.clear();
+        self.promised.clear();
+        self.parts.clear();
     }
 
     /// Members have come.
@@ -101,8 +110,26 @@ impl Replication {
     }
 
     /// The request of a member, which calls itself `node`, is about to be fulfilled.
-    pub(crate) fn answer(&mut self, from: Member, node: Eid, number: u64) {
-        self.answered.insert(from, (node, number));
+    pub(crate) fn promise(&mut self, from: Member, node: Eid, number: u64) {
+        self.promised.insert(from, (node, number));
+    }
+
+    /// A part of what a server of ours says is on its way to those who have requested it.
+    pub(crate) fn send(&mut self, eid: Eid, part: usize) {
+        self.parts.insert((eid, part));
+    }
+
+    /// Tells, once, that requests are fulfilled, for nothing of what was requested is on its way any more: corosync may swallow a part, and not
+    /// the digest behind it.
+    pub(crate) fn answer(&mut self, is_on_its_way: impl Fn(Eid, usize) -> bool) -> bool {
+        while self.parts.first().is_some_and(|(eid, part)| !is_on_its_way(*eid, *part)) {
+            self.parts.pop_first();
+        }
+        let fulfilled = self.parts.is_empty() && !self.promised.is_empty();
+        if fulfilled {
+            self.answered.append(&mut self.promised);
+        }
+        fulfilled
     }
 
     pub(crate) fn answered(&self) -> Vec<(Eid, u64)> {
@@ -117,12 +144,27 @@ impl Replication {
         let Summary { eid, sequence } = summary;
         let heard =
             self.known.get(&eid).filter(|(known, _)| *known == incarnation).map_or(0, |known| known.1);
-        if self.complete.contains(&eid) || sequence <= heard {
-            self.complete.insert(eid);
+        if self.is_complete(eid, heard, sequence) {
+            self.complete.entry(eid).or_insert(heard);
             return Standing::Complete;
         }
+        self.complete.remove(&eid);
         let awaited = self.requested.get(&from).is_some_and(|(_, wanted)| wanted.contains(&eid));
         if awaited { Standing::Awaited } else { Standing::Lacking }
+    }
+
+    /// Whether nothing is missing of what a server said up to a number. A digest that was on its way when we came does not count what its node
+    /// had said before; the one after it does, and names a number before all that we have heard.
+    fn is_complete(&self, eid: Eid, heard: u64, sequence: u64) -> bool {
+        match self.complete.get(&eid) {
+            Some(told) => sequence <= *told || self.first.get(&eid).is_some_and(|first| *first <= sequence),
+            None => sequence <= heard,
+        }
+    }
+
+    /// A server of another node has said something.
+    pub(crate) fn hear(&mut self, eid: Eid, sequence: u64) {
+        self.first.entry(eid).or_insert(sequence);
     }
 
     /// Whether we have heard a server in this run of its node before we were away, and not only of it from elsewhere.
@@ -145,7 +187,7 @@ impl Replication {
             return BTreeSet::new();
         }
         let (_, eids) = self.requested.remove(&from).unwrap_or_default();
-        self.complete.extend(&eids);
+        self.complete.extend(eids.iter().map(|eid| (*eid, u64::MAX)));
         eids
     }
 
@@ -164,9 +206,19 @@ impl Replication {
         self.newcomers.remove(&member);
         self.requested.remove(&member);
         self.answered.remove(&member);
+        self.promised.remove(&member);
+        self.forget_servers(eids);
+    }
+
+    /// Nobody speaks for these servers any more.
+    pub(crate) fn forget_servers(&mut self, eids: &[Eid]) {
         for eid in eids {
             self.complete.remove(eid);
+            self.first.remove(eid);
             self.known.remove(eid);
+            self.requested.values_mut().for_each(|(_, wanted)| {
+                wanted.remove(eid);
+            });
         }
     }
 
@@ -195,7 +247,7 @@ mod tests {
         let change = Change::DeviceState { device, state: DeviceState::InUse, cachable: true };
         states.enter(PBX3, &change, Stamp { incarnation, sequence, time: 0 });
         let mut replication = Replication::default();
-        replication.complete.insert(PBX3);
+        replication.complete.insert(PBX3, 0);
         replication.join(&states);
         replication
     }
@@ -210,6 +262,25 @@ mod tests {
         assert_eq!(judge(&mut heard(1, 9), 1, 10), Standing::Lacking);
         assert_eq!(judge(&mut heard(1, 9), 2, 3), Standing::Lacking, "another run of the node");
         assert_eq!(judge(&mut heard(1, 9), 2, 0), Standing::Complete, "it has said nothing before we came");
+    }
+
+    #[test]
+    fn a_digest_that_was_on_its_way_when_we_came_is_corrected_by_the_next() {
+        let mut replication = Replication::default();
+        assert_eq!(judge(&mut replication, 1, 0), Standing::Complete);
+        replication.hear(PBX3, 21);
+        assert_eq!(judge(&mut replication, 1, 20), Standing::Lacking);
+        replication.request(NODE, &[PBX3]);
+        replication.fulfilled(NODE, 1);
+        assert_eq!(judge(&mut replication, 1, 20), Standing::Complete);
+    }
+
+    #[test]
+    fn what_was_said_since_we_came_we_have_heard_whoever_comes_after_us() {
+        let mut replication = Replication::default();
+        assert_eq!(judge(&mut replication, 1, 0), Standing::Complete);
+        (3..=9).for_each(|sequence| replication.hear(PBX3, sequence));
+        assert_eq!(judge(&mut replication, 1, 7), Standing::Complete);
     }
 
     #[test]
@@ -233,14 +304,36 @@ mod tests {
     }
 
     #[test]
+    fn what_was_requested_of_a_server_that_went_meanwhile_completes_nothing() {
+        let mut replication = Replication::default();
+        replication.request(NODE, &[PBX3]);
+        replication.forget_servers(&[PBX3]);
+        assert!(replication.fulfilled(NODE, 1).is_empty());
+        assert_eq!(judge(&mut replication, 1, 9), Standing::Lacking);
+    }
+
+    #[test]
     fn a_member_has_one_request_answered_whatever_it_calls_itself_and_none_when_it_is_gone() {
         let mut replication = Replication::default();
         for last in 0..=255 {
-            replication.answer(NODE, Eid([2, 0, 0, 0, 1, last]), 7);
+            replication.promise(NODE, Eid([2, 0, 0, 0, 1, last]), 7);
         }
+        assert!(replication.answer(|_, _| false));
         assert_eq!(replication.answered(), [(Eid([2, 0, 0, 0, 1, 255]), 7)]);
         replication.forget(NODE, &[]);
         assert_eq!(replication.answered(), [], "its next run counts its requests anew");
+    }
+
+    #[test]
+    fn a_request_is_answered_once_all_parts_have_come_back() {
+        let mut replication = Replication::default();
+        (0..3).for_each(|part| replication.send(PBX3, part));
+        replication.promise(NODE, PBX3, 1);
+        assert!(!replication.answer(|_, part| part == 1));
+        assert_eq!(replication.answered(), []);
+        assert!(replication.answer(|_, _| false));
+        assert_eq!(replication.answered(), [(PBX3, 1)]);
+        assert!(!replication.answer(|_, _| false), "it has been told");
     }
 
     #[test]

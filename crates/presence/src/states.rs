@@ -232,11 +232,11 @@ impl States {
     }
 
     /// Whether this is a state of a device that whoever is told all later will hear of, if not from the table, then as what takes
-    /// it back. What does not show is taken back without a word.
+    /// it back, if that is news.
     pub(crate) fn keeps(&self, eid: Eid, change: &Change) -> bool {
         match change {
             Change::DeviceState { state, .. } => {
-                Taken::shows(*state) && self.find(eid, &change.subject()).is_some()
+                *state != WITHDRAWN && self.find(eid, &change.subject()).is_some()
             }
             Change::Mwi { .. } => false,
         }
@@ -347,33 +347,29 @@ impl ServerStates {
     }
 }
 
+/// What a device becomes whose state is taken back: PUBLISH has no deletion and a stock server's hint keeps the last value. UNKNOWN would
+/// let queues offer calls to it, and is no news to a stock server that has forgotten the device and shows it lit.
+const WITHDRAWN: DeviceState = DeviceState::Unavailable;
+
 /// A state that is forgotten.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Taken {
     /// What takes it back.
     pub(crate) withdrawal: Change,
-    /// Whether that shows anywhere; if not, only nodes that keep the state need to hear of it.
-    pub(crate) shows: bool,
+    /// Whether that is news to whoever has heard all.
+    pub(crate) news: bool,
     /// Whether it was lit: what a person may be looking at goes out first.
     pub(crate) lit: bool,
 }
 
 impl Taken {
-    /// PUBLISH has no deletion and a stock server's hint keeps the last value, so the device becomes UNAVAILABLE. UNKNOWN would
-    /// let queues offer calls to it.
     fn device(device: Device, state: DeviceState) -> Self {
-        let shows = Self::shows(state);
-        let after = if shows { DeviceState::Unavailable } else { state };
-        let withdrawal = Change::DeviceState { device, state: after, cachable: true };
-        Self { withdrawal, shows, lit: state.is_lit() }
-    }
-
-    fn shows(state: DeviceState) -> bool {
-        !matches!(state, DeviceState::Unavailable | DeviceState::Invalid | DeviceState::Unknown)
+        let withdrawal = Change::DeviceState { device, state: WITHDRAWN, cachable: true };
+        Self { withdrawal, news: state != WITHDRAWN, lit: state.is_lit() }
     }
 
     fn mailbox(mailbox: Mailbox, before: MessageCounts, now: MessageCounts) -> Self {
-        Self { withdrawal: Change::Mwi { mailbox, counts: now }, shows: before != now, lit: before.new > 0 }
+        Self { withdrawal: Change::Mwi { mailbox, counts: now }, news: before != now, lit: before.new > 0 }
     }
 }
 

@@ -22,6 +22,10 @@ fn a_newcomer_that_is_a_node_is_told_what_it_asks_for_once() {
         states.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>(),
         [lamp(DeviceState::InUse)]
     );
+    let states = world.last.take().expect("it has just been sent");
+    assert!(matches!(states, Message::States { .. }), "nothing says that this was all before it is back");
+    world.deliver(ME, states);
+    world.effects();
     let Some(Message::Digest { summaries, answered, .. }) = world.last else { panic!("no digest follows") };
     assert_eq!((summaries.len(), answered), (1, vec![(OTHER_NODE, 4)]));
 }

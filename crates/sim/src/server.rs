@@ -22,6 +22,10 @@ pub(crate) struct Server {
     pub(crate) started_at: Duration,
     /// Stopped by a signal.
     pub(crate) frozen: bool,
+    /// When it was stopped last.
+    pub(crate) frozen_at: Duration,
+    /// For how long it was stopped when it went on last: what had waited for it came so late.
+    pub(crate) late: Duration,
     /// Another server has taken its machine: it never comes back.
     pub(crate) replaced: bool,
     pub(crate) side: Side,
@@ -46,7 +50,9 @@ pub(crate) struct Stock {
     pub(crate) dispatch_planned: bool,
     /// What it tried to say and could not, without anybody knowing that it is missing.
     pub(crate) lost: BTreeSet<Topic>,
-    /// The same of its lives before.
+    /// When its group was last merged, and what it had lost before: the nodes make it say that again.
+    pub(crate) to_say_again: (Duration, BTreeSet<Topic>),
+    /// What it had lost in its lives before.
     pub(crate) lost_before: BTreeSet<Topic>,
     /// When it could say again what it had lost.
     pub(crate) lost_until: BTreeMap<Topic, Duration>,
@@ -122,6 +128,17 @@ impl Server {
         self.stock().is_some_and(|stock| stock.lost.contains(&topic) || stock.lost_before.contains(&topic))
     }
 
+    /// Whether there is something that it has not told its node yet.
+    pub(crate) fn has_backlog(&self) -> bool {
+        let is_idle = |channel: &Channel| channel.queue.is_empty() && channel.flight.is_none();
+        self.plain().is_some_and(|plain| !plain.channels.iter().all(is_idle))
+    }
+
+    /// Whether its node does not hear it, and is about to take back what it says.
+    pub(crate) fn is_missed(&self) -> bool {
+        self.frozen || self.plain().is_some_and(|plain| plain.cut)
+    }
+
     /// Whether its process runs and is not stopped.
     pub(crate) fn is_well(&self) -> bool {
         self.asterisk.is_some() && !self.frozen
@@ -165,6 +182,7 @@ impl Stock {
             inbox: VecDeque::new(),
             dispatch_planned: false,
             lost: BTreeSet::new(),
+            to_say_again: (Duration::ZERO, BTreeSet::new()),
             lost_before: BTreeSet::new(),
             lost_until: BTreeMap::new(),
         }

@@ -38,6 +38,8 @@ pub(crate) struct Absence {
 
 /// What happens within this time belongs together.
 const AT_ONCE: Duration = Duration::from_millis(200);
+/// A node that came has heard after this time what others say then.
+const HEARING: Duration = Duration::from_millis(500);
 /// A node that held a state so long ago still knew it.
 const MEMORY: Duration = Duration::from_millis(150);
 
@@ -63,6 +65,11 @@ impl Sight {
         self.unwitnessed.get(&(listener, server)).is_some_and(|last| *last > 0)
     }
 
+    /// A server was out of sight.
+    pub(crate) fn unsee(&mut self, now: Duration, server: usize) {
+        self.unseen_at.insert(server, now);
+    }
+
     /// When a server was last out of anybody's sight, if it ever was.
     pub(crate) fn unseen_at(&self, server: usize) -> Option<Duration> {
         self.unseen_at.get(&server).copied()
@@ -74,6 +81,12 @@ impl Sight {
             self.calm = now - self.disturbed_at;
         }
         self.disturbed_at = now;
+    }
+
+    /// Whether nothing happened for so long but what happens now.
+    pub(crate) fn is_quiet_but_for(&self, now: Duration, calm: Duration) -> bool {
+        let alone = now == self.disturbed_at || now > self.disturbed_at + AT_ONCE;
+        alone && self.quiet_before(now) >= calm
     }
 
     /// How long it was calm before what happened just now, or has been if nothing did.
@@ -112,7 +125,7 @@ impl World<'_> {
                 Side::Plain(plain) => self.nodes[plain.node].member,
             };
             if left.contains(&member) {
-                self.sight.unseen_at.insert(server, self.now);
+                self.sight.unsee(self.now, server);
             }
             if self.servers[server].stock().is_some_and(|stock| stock.member.nodeid == nodeid) {
                 let gone = |node: &usize| left.contains(&self.nodes[*node].member);
@@ -133,7 +146,7 @@ impl World<'_> {
     /// A node takes back whatever it has told; or goes on with taking back what it knew, long ago, to be gone.
     pub(crate) fn look_away(&mut self) {
         for server in 0..self.servers.len() {
-            self.sight.unseen_at.insert(server, self.now);
+            self.sight.unsee(self.now, server);
         }
     }
 
@@ -155,9 +168,13 @@ impl World<'_> {
             if let Some(last) = self.sight.unwitnessed.get_mut(&key) {
                 *last = before.min(*last);
             }
+            // A machine that is stuck sees a server go on that has begun anew; who saw that may be gone when it moves again.
+            if self.nodes_beside(listener).is_empty() {
+                self.sight.unwitnessed.insert(key, before);
+            }
             return;
         }
-        self.sight.unseen_at.insert(server, self.now);
+        self.sight.unsee(self.now, server);
         let present = self.nodes_beside(listener);
         if let Some(absence) = self.sight.absences.get_mut(&key) {
             absence.witnesses.retain(|node| present.contains(node));
@@ -165,8 +182,8 @@ impl World<'_> {
             let knew = |node: &usize| {
                 let held = self.sight.held.get(&(*node, server));
                 let beside = self.sight.beside.get(&(listener, *node));
-                // What it took back before it was here, the listener has not heard.
-                let here = beside.is_some_and(|since| held.is_some_and(|at| since <= at));
+                // What it took back before it was here, the listener has not heard; and who has just come may not have heard all.
+                let here = beside.is_some_and(|since| held.is_some_and(|at| *since + HEARING <= *at));
                 here && (held.is_some_and(|at| self.now <= *at + MEMORY) || !self.nodes[*node].is_well())
             };
             let witnesses = present.into_iter().filter(knew).collect();

@@ -3,7 +3,7 @@
 use sim::{Checker, Plant, Report, run, run_sites};
 
 /// A planted fault shows in one of so many runs.
-const RUNS: u64 = 40;
+const RUNS: u64 = 400;
 
 #[test]
 fn an_echo_is_caught() {

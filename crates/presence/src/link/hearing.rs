@@ -73,6 +73,12 @@ impl Links {
         effects
     }
 
+    /// A node of the group has said this there for stock servers, too: nobody need wait for it any longer. What nodes tell each other in frames
+    /// those do not hear.
+    pub fn heard_said(&mut self, eid: Eid, subject: &Subject, version: Version) {
+        self.standby.settle(eid, subject, version);
+    }
+
     fn bar_clock(&mut self, way: Way, eid: Eid) -> Effect {
         match way {
             Way::Link(peer) => {
@@ -161,12 +167,9 @@ impl Links {
         }
         let Statement { eid, change, withdrawn, version, origin } = statement;
         let subject = change.subject();
-        if way == Way::Group {
-            self.standby.settle(eid, &subject, version);
-        }
         if let Some(known) = self.ledger.of(eid, &subject).filter(|known| known.version >= version) {
             if known.version > version {
-                effects.extend(self.contradict(way, eid, &subject));
+                effects.extend(self.contradict(now, way, eid, &subject, known.version));
             }
             return;
         }
@@ -175,6 +178,9 @@ impl Links {
             return;
         }
         self.ledger.put(eid, &subject, Entry::heard(version, withdrawn));
+        if self.roster.place(eid) != Place::Vouched {
+            self.unvouched.entry(eid).or_insert(now);
+        }
         self.tell(eid, &subject, Some(way));
         let say = matches!(way, Way::Link(_)) && self.says(now, eid, &subject, version);
         effects.push(if withdrawn {
@@ -204,13 +210,23 @@ impl Links {
     }
 
     /// Something old comes. Who says it may have said so before it heard us, or never hear what we know from anybody else.
-    fn contradict(&mut self, way: Way, eid: Eid, subject: &Subject) -> Option<Effect> {
+    fn contradict(
+        &mut self,
+        now: Duration,
+        way: Way,
+        eid: Eid,
+        subject: &Subject,
+        known: Version,
+    ) -> Option<Effect> {
         match way {
             Way::Link(peer) => {
                 self.peers[peer.0].push_state(eid, subject);
                 None
             }
-            Way::Group => self.is_gate(eid).then(|| Effect::Say { eid, subject: subject.clone() }),
+            // It may be the gate itself, whose link is dead and not yet given up.
+            Way::Group => {
+                self.says(now, eid, subject, known).then(|| Effect::Say { eid, subject: subject.clone() })
+            }
         }
     }
 

@@ -141,6 +141,17 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// What is newly known of a server elsewhere by it.
+    pub(crate) fn news(&self) -> Option<(Eid, Subject)> {
+        match self {
+            Self::Enter { eid, change, .. } => Some((*eid, change.subject())),
+            Self::Withdraw { eid, subject } => Some((*eid, subject.clone())),
+            Self::Say { .. } | Self::Order(_) | Self::Refuse | Self::Bar { .. } => None,
+        }
+    }
+}
+
 /// Coming and going.
 impl Links {
     /// A node that is linked with nobody yet, and may be with these peers. One from which nothing came for `hold` is gone.
@@ -203,12 +214,15 @@ impl Links {
         self.site.forget_left();
     }
 
-    /// The servers that this node vouches for from now on, and the nodes of its group in their order, itself among them.
-    pub fn settle_site(&mut self, now: Duration, local: BTreeSet<Eid>, nodes: Vec<Eid>) {
+    /// The servers that this node vouches for from now on, and the nodes of its group in their order, itself among them. Tells whether these are
+    /// others than before.
+    pub fn settle_site(&mut self, now: Duration, local: BTreeSet<Eid>, nodes: Vec<Eid>) -> bool {
+        let changed = *self.site.local() != local || self.site.nodes() != nodes;
         let silent = self.left_to_others();
         self.site.settle(now, local, nodes);
         self.drop_rumours();
         self.compare_where_we_speak(&silent);
+        changed
     }
 
     /// The peers to which we leave it to others to speak of servers of this site, and those servers.
@@ -336,6 +350,11 @@ impl Links {
         gate_of(&self.roster, &self.gates, server) == Some(self.hello.node)
     }
 
+    /// Whether it is known to whom it falls.
+    pub(crate) fn has_gate(&self, server: Eid) -> bool {
+        gate_of(&self.roster, &self.gates, server).is_some()
+    }
+
     /// The servers for which this node has become the gate since it was asked last.
     pub(crate) fn taken_over(&mut self) -> Vec<Eid> {
         let homes = core::mem::take(&mut self.taken_over);
@@ -373,6 +392,11 @@ impl Links {
     /// What nodes in reach say of themselves, this one first.
     pub fn roster(&self) -> impl Iterator<Item = &Adjacency> {
         self.roster.of(self.hello.node).into_iter().chain(self.roster.in_reach())
+    }
+
+    /// Whether anything is known of what a statement is about.
+    pub(crate) fn knows(&self, about: &Statement) -> bool {
+        self.version(about.eid, &about.change.subject()).is_some()
     }
 
     /// The version of a state.

@@ -1,5 +1,6 @@
-//! Servers of this site of which something was heard from elsewhere before they spoke here: a node that begins anew may hear over a link
-//! what its own servers once said. That stands until they have had time to say it again, as they do to whoever is new.
+//! Servers of this site of which something is known before they speak here: a node that begins anew may hear over a link what its own
+//! servers once said, and a node that is back in the group still has what they said before. That stands until they have had time to say it
+//! again, as they do to whoever is new.
 
 use super::Node;
 use crate::link::SILENCE_WAIT;
@@ -11,7 +12,7 @@ impl Node {
     /// A server speaks here for the first time.
     pub(super) fn adopt(&mut self, now: Duration, eid: Eid) {
         self.group.outbox.cancel_told(eid);
-        if self.links.carries(eid) && self.states.of(eid).is_some() {
+        if self.states.of(eid).is_some() {
             self.states.suspect(eid);
             self.adopted.insert(eid, now + SILENCE_WAIT);
         }

@@ -1,7 +1,6 @@
 //! What the group tells the node.
 
 use super::Node;
-use crate::link::Way;
 use crate::membership::{Claim, Member};
 use crate::outbox::{Topic, Word};
 use crate::output::{Drop, Holder, Note};
@@ -109,8 +108,14 @@ impl Node {
         self.push_last_to_group(Word::Digest);
     }
 
+    /// Says all to members that came and ask for nothing.
+    pub(super) fn tell_newcomers_everything(&mut self, now: Duration) {
+        self.told_newcomers_at = Some(now);
+        self.tell_group_everything(now);
+    }
+
     /// Says all that our servers say.
-    pub(super) fn tell_group_everything(&mut self, now: Duration) {
+    fn tell_group_everything(&mut self, now: Duration) {
         self.told_all_at = Some(now);
         let own: usize = self.own_eids().into_iter().map(|eid| self.tell_group(eid)).sum();
         let states = own + self.tell_group_of_others();
@@ -132,6 +137,7 @@ impl Node {
         for (part, changes) in changes.chunks(STATES_IN_ONE).enumerate() {
             let subjects = changes.iter().map(|(change, _)| change.subject()).collect();
             self.push_to_group(Word::States { eid, part, subjects });
+            self.replication.send(eid, part);
         }
         changes.len()
     }
@@ -183,7 +189,7 @@ impl Node {
             }
             Message::Request { eid, number, wanted } => self.hear_request(from, eid, number, &wanted),
             Message::Told(statement) => self.hear_told(now, statement),
-            Message::Link { frame, .. } => self.hear_frame(now, Way::Group, *frame),
+            Message::Link { frame, .. } => self.hear_mate(now, *frame),
         }
         self.end_sync(now);
     }
@@ -198,6 +204,9 @@ impl Node {
         let subject = change.subject();
         self.forgive(eid, &subject);
         let by_node = stamp.is_some();
+        if let Some(Stamp { sequence, .. }) = stamp {
+            self.replication.hear(eid, sequence);
+        }
         let stamp = stamp.unwrap_or(Stamp { time: self.time(now), ..Stamp::default() });
         match self.states.enter(eid, &change, stamp) {
             Effect::New | Effect::News => {
@@ -238,7 +247,7 @@ impl Node {
         let new = self.group.membership.introduce(from, eid, address, node);
         self.site_changed |= new;
         if self.replication.introduced(from, node.is_some()) {
-            self.tell_group_everything(now);
+            self.tell_newcomers_everything(now);
         }
         if new {
             self.push_to_group(Word::Discovery);
@@ -263,9 +272,11 @@ impl Node {
         for eid in self.replication.fulfilled(from, answer) {
             self.sweep_and_tell(now, eid);
         }
-        let gone: Vec<_> = self.group.membership.eids_of(from).collect();
-        let gone = gone.into_iter().filter(|eid| summaries.iter().all(|summary| summary.eid != *eid));
-        self.retire(now, &gone.collect::<Vec<_>>());
+        let speaks_for = |eid| summaries.iter().any(|summary| summary.eid == eid);
+        let gone = self.group.membership.release(from, speaks_for);
+        self.site_changed |= !gone.is_empty();
+        self.replication.forget_servers(&gone);
+        self.retire(now, &gone);
         let mut lacking = Vec::new();
         for summary in summaries {
             if !self.claim(now, summary.eid, from) {
@@ -273,6 +284,8 @@ impl Node {
             }
             match self.replication.judge(from, incarnation, *summary) {
                 Standing::Lacking => {
+                    // What does not come then is taken back.
+                    self.adopted.remove(&summary.eid);
                     self.states.suspect(summary.eid);
                     lacking.push(summary.eid);
                 }
@@ -301,8 +314,16 @@ impl Node {
         }
         let states = ours.into_iter().map(|eid| self.tell_nodes(eid)).sum();
         self.note(Note::Dumped { states });
-        self.replication.answer(from, node, number);
-        self.push_last_to_group(Word::Digest);
+        self.replication.promise(from, node, number);
+        self.end_answers();
+    }
+
+    /// Says that this was all, once it is.
+    fn end_answers(&mut self) {
+        let outbox = &self.group.outbox;
+        if self.replication.answer(|eid, part| outbox.has(&Topic::States(eid, part))) {
+            self.push_last_to_group(Word::Digest);
+        }
     }
 
     fn confirm(&mut self, now: Duration, from: Member, message: &Message) {
@@ -332,6 +353,7 @@ impl Node {
         match (&topic, sequence) {
             (Topic::Change(eid, _) | Topic::States(eid, _), Some(sequence)) => {
                 self.replication.confirm(*eid, sequence);
+                self.end_answers();
             }
             (Topic::Digest, _) => self.sync.told(),
             _ => {}
@@ -341,8 +363,10 @@ impl Node {
             Message::States { eid, states, .. } => {
                 states.iter().for_each(|(change, _)| self.settle_order(now, *eid, change));
             }
-            Message::Told(statement) => self.hear_told(now, statement.clone()),
-            Message::Withdrawal { .. }
+            // Our own word is no news; if we do not know it any more, the server has been lost since.
+            Message::Told(statement) if self.links.knows(statement) => self.hear_told(now, statement.clone()),
+            Message::Told(_)
+            | Message::Withdrawal { .. }
             | Message::Aggregate { .. }
             | Message::Ping { .. }
             | Message::Discovery { .. }

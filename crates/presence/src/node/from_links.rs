@@ -25,6 +25,23 @@ impl Node {
     }
 
     pub(super) fn hear_frame(&mut self, now: Duration, way: Way, frame: Frame) {
+        let effects = self.take_frame(now, way, frame);
+        self.follow(now, effects);
+    }
+
+    /// A node of the group tells the nodes of the group something. Stock servers do not hear it: those that came a moment ago and were told what
+    /// was known then are told now.
+    pub(super) fn hear_mate(&mut self, now: Duration, frame: Frame) {
+        let effects = self.take_frame(now, Way::Group, frame);
+        let lack = self.told_newcomers_at.is_some_and(|at| now < at + HANDOVER);
+        let news =
+            effects.iter().filter_map(Effect::news).filter(|(eid, _)| lack && self.links.is_gate(*eid));
+        let says: Vec<_> = news.map(|(eid, subject)| Effect::Say { eid, subject }).collect();
+        self.follow(now, effects);
+        self.follow(now, says);
+    }
+
+    fn take_frame(&mut self, now: Duration, way: Way, frame: Frame) -> Vec<Effect> {
         // States alone change nothing about who is in reach.
         self.site_changed |= !matches!(frame, Frame::States(_));
         let time = self.time(now);
@@ -33,12 +50,13 @@ impl Node {
         if !linked && self.links.has_links() {
             self.order_mailboxes(now);
         }
-        self.follow(now, effects);
+        effects
     }
 
     /// A node of the group says what a server elsewhere says, for stock servers, too.
     pub(super) fn hear_told(&mut self, now: Duration, statement: Statement) {
         let (eid, change, withdrawn) = (statement.eid, statement.change.clone(), statement.withdrawn);
+        self.links.heard_said(eid, &change.subject(), statement.version);
         self.hear_frame(now, Way::Group, Frame::States(Vec::from([statement])));
         if withdrawn {
             self.healing.settle(eid, &change.subject());
@@ -186,8 +204,17 @@ impl Node {
 
     /// Says in the group what servers elsewhere say for which we are the gate. Returns how much.
     pub(super) fn tell_group_of_others(&mut self) -> usize {
-        let others = self.states.eids().filter(|eid| self.links.carries(*eid) && self.links.is_gate(*eid));
-        others.collect::<Vec<_>>().into_iter().map(|eid| self.tell_group_of(eid)).sum()
+        let (links, states) = (&self.links, &self.states);
+        let others = states.eids().filter(|eid| links.carries(*eid));
+        let (told, gateless) = others.partition::<Vec<_>, _>(|eid| links.has_gate(*eid));
+        self.gateless = gateless.into_iter().collect();
+        self.tell_group_of_ours(told)
+    }
+
+    /// The same of those among these.
+    fn tell_group_of_ours(&mut self, eids: Vec<Eid>) -> usize {
+        let ours = eids.into_iter().filter(|eid| self.links.is_gate(*eid)).collect::<Vec<_>>();
+        ours.into_iter().map(|eid| self.tell_group_of(eid)).sum()
     }
 
     fn tell_group_of(&mut self, eid: Eid) -> usize {
@@ -196,13 +223,14 @@ impl Node {
         changes.len()
     }
 
-    /// Newcomers are told by the gate of each server. Where that is another node now, each of the two may have taken the other for it.
+    /// Newcomers are told by the gate of each server. Where that is another node now, each of the two may have taken the other for it; and of some
+    /// it is known only now.
     fn tell_newcomers(&mut self, now: Duration) {
-        let taken_over = self.links.taken_over();
+        let mut late = self.links.taken_over();
+        let links = &self.links;
+        late.extend(self.gateless.extract_if(.., |eid| links.has_gate(*eid)));
         if self.told_all_at.is_some_and(|at| now < at + HANDOVER) {
-            for eid in taken_over {
-                self.tell_group_of(eid);
-            }
+            self.tell_group_of_ours(late);
         }
     }
 
@@ -233,7 +261,9 @@ impl Node {
         let nodes = self.nodes();
         let mut local: BTreeSet<Eid> = self.own_eids().into_iter().collect();
         local.extend(self.group.membership.spoken().filter(|eid| !nodes.contains(eid)));
-        self.links.settle_site(now, local, nodes);
+        if self.links.settle_site(now, local, nodes) {
+            self.share_orders();
+        }
         self.links.refresh(now, time);
         let lost = self.links.take_lost(now);
         if !lost.is_empty() {

@@ -125,6 +125,10 @@ impl Node {
             self.note(Note::ServerSilent(server));
             self.retire(now, &[eid]);
             self.site_changed = true;
+            if self.group.joined() {
+                // Nothing that it had said may be left to take back, and others would believe for ever that we speak for it.
+                self.push_last_to_group(Word::Digest);
+            }
         }
     }
 

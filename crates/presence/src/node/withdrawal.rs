@@ -4,7 +4,7 @@ use super::Node;
 use crate::outbox::{Topic, Word};
 use crate::output::{Holder, Note};
 use crate::states::Taken;
-use crate::{Change, Eid, Kind, Member, Message, ServerId, Subject};
+use crate::{Change, Eid, Kind, Member, Message, ServerId, Stamp, Subject};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -44,16 +44,18 @@ impl Node {
     /// person may be looking at them.
     pub(super) fn withdraw(&mut self, now: Duration, mut gone: Vec<(Eid, Taken)>) {
         gone.sort_by_key(|(_, taken)| !taken.lit);
-        for (eid, Taken { withdrawal, shows, lit }) in gone {
+        for (eid, Taken { withdrawal, news, lit }) in gone {
             let change = self.as_it_is(withdrawal);
             if !self.stopping || self.speaks_for(eid) {
                 self.links.write_withdrawal(self.time(now), eid, &change.subject());
             }
-            if shows {
+            if news {
                 self.tell_servers(eid, &change);
                 self.tell_itself(eid, &change);
             }
-            if shows && !self.stopping {
+            // A stock server that was out of touch may show what the server said before.
+            let owed = news || matches!(change, Change::DeviceState { .. });
+            if owed && !self.stopping {
                 self.healing.owe(now, eid, change.clone(), lit);
             }
             if self.speaks_for(eid) || self.stopping && self.is_last_of(eid) {
@@ -110,7 +112,7 @@ impl Node {
 
     /// Somebody takes back a state, under an EID that it may or may not speak for.
     pub(super) fn hear_withdrawal(&mut self, now: Duration, from: Member, message: &Message) {
-        let Message::Withdrawal { eid, change, .. } = message else { return };
+        let Message::Withdrawal { eid, change, stamp } = message else { return };
         let (eid, subject) = (*eid, change.subject());
         let known = self.healing.knows(eid, &subject);
         self.healing.settle(eid, &subject);
@@ -118,6 +120,9 @@ impl Node {
             return self.contradict_elsewhere(now, eid, &subject);
         }
         let speaker = self.group.membership.speaker(eid);
+        if let Some(Stamp { sequence, .. }) = stamp.filter(|_| speaker == Some(from)) {
+            self.replication.hear(eid, sequence);
+        }
         let ours = matches!(self.holder_here(eid), Some(Holder::Server(_)));
         if speaker == Some(from) || speaker.is_none() && !ours {
             let is_told = known || self.group.membership.me() == Some(from);
@@ -134,7 +139,7 @@ impl Node {
             self.links.write_withdrawal(self.time(now), eid, &change.subject());
         }
         match taken {
-            Some(Taken { withdrawal, shows: true, .. }) => self.tell_servers(eid, &withdrawal),
+            Some(Taken { withdrawal, news: true, .. }) => self.tell_servers(eid, &withdrawal),
             None if !is_told => {
                 // Our servers may have been told of it before this node began.
                 let change = self.as_it_is(change.clone());

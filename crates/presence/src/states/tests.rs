@@ -59,7 +59,7 @@ fn the_aggregate_follows_the_servers_that_are_left() {
     enter(&mut states, B, &state("PJSIP/1", DeviceState::NotInUse, true));
     assert_eq!(states.aggregate_of(&device), Some(DeviceState::InUse));
     let withdrawal = state("PJSIP/1", DeviceState::Unavailable, true);
-    assert_eq!(states.remove(A), [Taken { withdrawal, shows: true, lit: true }]);
+    assert_eq!(states.remove(A), [Taken { withdrawal, news: true, lit: true }]);
     assert_eq!(states.aggregate_of(&device), Some(DeviceState::NotInUse));
     states.remove(B);
     assert_eq!(states.aggregate_of(&device), None);

@@ -36,7 +36,7 @@ impl World<'_> {
         let hold = self.wan.hold;
         let back_after = lasts + DIALLING + 6 * self.options.wide.delay.end;
         let calm = self.options.is_calm() || self.phase.is_healed();
-        let quiet = !self.is_stormy() && self.sight.quiet_before(self.now) >= CALM;
+        let quiet = !self.is_stormy() && self.sight.is_quiet_but_for(self.now, CALM);
         let others_clear = self.are_lines_clear(|other| other != line) && !self.wan.lines[line].slow;
         let all_well = self.nodes.iter().all(|node| node.core.is_none() || node.is_well());
         let given_up = self.checkers.lost.values().all(|since| self.now > *since + hold + CALM);
@@ -63,7 +63,10 @@ impl World<'_> {
             return None;
         };
         let touched = self.checkers.touched.get(&topic).is_some_and(|at| self.now < *at + CALM);
-        if touched || !self.is_far(listener, server) || self.servers[server].has_lost(topic) {
+        let the = &self.servers[server];
+        // Its node may be out of the group, and about to take back what it knows from there.
+        let heard = (0..self.nodes.len()).any(|node| self.node_sees_near(node, server));
+        if touched || !heard || !self.is_far(listener, server) || the.has_lost(topic) || the.is_missed() {
             return None;
         }
         let right = self.model.current(server, topic)?.shown();

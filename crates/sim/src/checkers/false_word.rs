@@ -35,7 +35,8 @@ pub(super) fn judge(world: &mut World<'_>) {
 }
 
 /// Whether a server is in a listener's sight, and each node that hears it has another word of it than what the listener shows. What a server has
-/// said many times in turn, and has not told its node yet, only looks old; and who is out of sight is not corrected, but goes out in time.
+/// said many times in turn, and has not told its node yet, only looks old; who is out of sight is not corrected, but goes out in time; and what a
+/// stock server could not say nobody corrects.
 fn is_known_better(world: &World<'_>, listener: usize, server: usize, topic: Topic) -> bool {
     let eid = world.servers[server].eid;
     let Some(asterisk) = &world.servers[listener].asterisk else { return false };
@@ -45,7 +46,8 @@ fn is_known_better(world: &World<'_>, listener: usize, server: usize, topic: Top
     };
     let near = (0..world.nodes.len()).filter(|node| world.node_sees_near(*node, server));
     let mut cores = near.filter_map(|node| world.nodes[node].core.as_ref());
-    world.sees(listener, server) && cores.all(|core| in_table(core, topic, eid) != shows)
+    let lost = world.servers[server].has_lost(topic);
+    !lost && world.sees(listener, server) && cores.all(|core| in_table(core, topic, eid) != shows)
 }
 
 impl World<'_> {
@@ -62,7 +64,7 @@ impl World<'_> {
             return self.fail(Checker::FalseWord, format!("{name} hears {word} of {eid}, which nobody has"));
         };
         // A server may say itself that a device is unavailable; which of the two it was, nobody can tell.
-        if self.is_withdrawal(server, word) {
+        if self.is_withdrawal(listener, server, word) {
             self.checkers.relapses.remove(&(listener, server, word.topic));
             return;
         }
@@ -124,14 +126,22 @@ impl World<'_> {
 
     /// Whether it takes back what a server said, when there was a reason to. What another has overwritten of a mailbox, the server
     /// does not say again when it is back from a split, and so it stays taken back; nodes that come later are told.
-    fn is_withdrawal(&self, server: usize, word: Word) -> bool {
+    fn is_withdrawal(&self, listener: usize, server: usize, word: Word) -> bool {
         let asterisk = self.servers[server].asterisk.as_ref();
         // What a stock server could not say, nobody knows that it stands for.
         let lost = self.servers[server].stock().is_some_and(|stock| stock.lost.contains(&word.topic));
         let stands = self.model.current(server, word.topic).is_some()
             && !lost
             && asterisk.is_some_and(|asterisk| asterisk.stands_for(word.topic));
-        let absent = !stands || self.sight.unseen_at(server).is_some_and(|at| self.now < at + WITHDRAWN_MAX);
+        let late = WITHDRAWN_MAX + self.servers[listener].late;
+        // A link that is cut as soon as it is up seems to be one, and nothing has come over it.
+        let torn = self.is_far(listener, server) && !self.are_links_clear();
+        // It may have begun anew and not said this again in time.
+        let history = self.model.history(server, word.topic);
+        let ended = history.iter().any(|said| said.value.is_none() && self.now < said.at + late);
+        let unseen = self.sight.unseen_at(server).is_some_and(|at| self.now < at + late);
+        let behind = self.servers[server].has_backlog() || self.is_crowded_lately(listener);
+        let absent = !stands || torn || ended || unseen || behind;
         absent && (word.value == Value::withdrawn(word.topic) || self.falls_back(server, word))
     }
 

@@ -22,6 +22,8 @@ const REPEAT: Duration = Duration::from_secs(10);
 const ABSENCE: Duration = Duration::from_secs(5);
 /// A server without cluster module that ended without a word is missed after six seconds, looked at every two.
 const MISSED: Duration = Duration::from_secs(9);
+/// A server that did not answer is tried again after sixteen seconds at most, and each attempt takes eight.
+const RETRY: Duration = Duration::from_secs(24);
 /// More words than these that wait for a listener take their time, one request after the other.
 const CROWD: usize = 16;
 /// A server that restarted quickly is expected to say again what it stands for; three seconds after the last of it the rest goes.
@@ -49,6 +51,13 @@ fn is_crowded(world: &World<'_>, listener: usize) -> bool {
     core.is_some_and(|core| core.server_queue(ServerId(plain.slot)) > CROWD)
 }
 
+impl World<'_> {
+    /// Whether a listener had so much to be told, a moment ago, that what it hears may be late.
+    pub(super) fn is_crowded_lately(&self, listener: usize) -> bool {
+        self.checkers.crowded.get(&listener).is_some_and(|at| self.now < *at + DEADLINE)
+    }
+}
+
 /// How long the lamps of a listener may be wrong; `None` while nobody can say.
 fn patience(world: &World<'_>, listener: usize) -> Option<Duration> {
     // Its node may be out of the group, and keep what it knows.
@@ -62,8 +71,7 @@ pub(super) fn pace(world: &World<'_>, listener: usize) -> Option<Duration> {
     if !server.is_well() || world.is_stormy() || world.bus.is_forming() {
         return None;
     }
-    let crowded = world.checkers.crowded.get(&listener);
-    if crowded.is_some_and(|at| world.now < *at + DEADLINE) {
+    if world.is_crowded_lately(listener) {
         return None;
     }
     let beside = match &server.side {
@@ -74,7 +82,8 @@ pub(super) fn pace(world: &World<'_>, listener: usize) -> Option<Duration> {
             world.nodes_beside(listener)
         }
         Side::Plain(plain) => {
-            let clear = !plain.cut && plain.loss == 0.0 && !plain.rejecting;
+            let retried = world.sight.unseen_at(listener).is_some_and(|at| world.now < at + RETRY);
+            let clear = !plain.cut && plain.loss == 0.0 && !plain.rejecting && !retried;
             let node = &world.nodes[plain.node];
             if !clear
                 || !node.is_well()
@@ -158,8 +167,8 @@ pub(super) fn is_no_news(world: &World<'_>, listener: usize, server: usize, topi
     matches!(world.servers[listener].side, Side::Stock(_)) && said == Some(Value::State(DeviceState::Unknown))
 }
 
-/// How much longer a lamp may be wrong about a server elsewhere: a site out of reach is waited for. `None` while nobody can say: what is
-/// under way is late, or a node between the two is stopped.
+/// How much longer a lamp may be wrong about a server elsewhere: a site out of reach is waited for, and so is a group that a node there has
+/// lost. `None` while nobody can say: what is under way is late, or a node between the two is stopped.
 fn far(world: &World<'_>, listener: usize, server: usize) -> Option<Duration> {
     // The parts of a split group hear of each other over links.
     let site = world.site_of(server);
@@ -171,7 +180,7 @@ fn far(world: &World<'_>, listener: usize, server: usize) -> Option<Duration> {
     }
     let stopped =
         world.nodes.iter().any(|node| node.core.is_some() && (!node.is_well() || node.stopping.is_some()));
-    (!stopped && world.are_links_clear()).then_some(world.wan.hold + DEADLINE)
+    (!stopped && world.are_links_clear()).then_some(ABSENCE + world.wan.hold + DEADLINE)
 }
 
 /// Whether a server may be why a lamp is lit.
@@ -207,9 +216,14 @@ fn justifies(world: &World<'_>, listener: usize, server: usize, topic: Topic, pa
         }
         None => {
             let started = world.servers[server].started_at;
-            world.model.is_lit_since(server, topic, ended_lately)
+            !is_known(world, server, topic, started)
+                || world.model.is_lit_since(server, topic, ended_lately)
                 || ended_lately(started)
-                || world.servers[server].plain().is_some_and(|plain| ended_lately(plain.told_first_at))
+                || world.servers[server].plain().is_some_and(|plain| {
+                    // On a bad way it says slowly what it still stands for.
+                    plain.cut || plain.loss > 0.0 || ended_lately(plain.told_first_at)
+                })
+                || world.sight.unseen_at(server).is_some_and(ended_lately)
         }
         // Those who could tell may all be stopped, while others who came later go on.
         Some(absence) => {

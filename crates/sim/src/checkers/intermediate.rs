@@ -40,7 +40,11 @@ impl World<'_> {
     /// A node is out of the group, or dead.
     pub(crate) fn begin_return(&mut self, node: usize, remembers: bool) {
         let noiseless = self.options.is_calm() || self.phase.is_healed();
-        let calm = noiseless && !self.is_stormy() && self.sight.quiet_before(self.now) >= CALM;
+        // Another that is out of the group, or on its way out, is about to take back what it knows.
+        let stays = |other: usize| self.nodes[other].stopping.is_none() && self.is_joined(other);
+        let complete = (0..self.nodes.len())
+            .all(|other| other == node || self.nodes[other].core.is_none() || stays(other));
+        let calm = noiseless && complete && !self.is_stormy() && self.sight.quiet_before(self.now) >= CALM;
         if !calm || !self.checkers.returns.is_empty() {
             return;
         }
@@ -69,6 +73,7 @@ impl World<'_> {
             let lost = self.servers[server].stock().is_some_and(|stock| stock.lost.contains(&topic));
             if self.is_far(listener, server)
                 || lost
+                || self.servers[server].is_missed()
                 || (others && own(server))
                 || self.sight.is_unwitnessed(listener, server)
             {

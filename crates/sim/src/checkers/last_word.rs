@@ -295,9 +295,12 @@ fn judge_mailbox(
         ([_, _, ..], Side::Plain(_)) if speakers.contains(&listener) => return Ok(()),
         ([_, _, ..], Side::Plain(plain)) => {
             let word = world.nodes[plain.node].core.as_ref().and_then(|core| effective(core, topic));
-            let forgotten = |(server, right): (&usize, &Option<Value>)| {
-                right.is_some() && world.servers[*server].stock().is_some()
+            // The words of two that spoke at once may have overwritten each other.
+            let stands = |server: &usize| {
+                let the = &world.servers[*server];
+                the.plain().is_some() && the.asterisk.as_ref().is_some_and(|it| it.stands_for(topic))
             };
+            let forgotten = |(server, right): (&usize, &Option<Value>)| right.is_some() && !stands(server);
             if word.is_none() && speakers.iter().zip(&rights).any(forgotten) {
                 excused.push(Mark::Overwritten);
                 return Ok(());

@@ -40,7 +40,7 @@ impl World<'_> {
         let mut rights = BTreeMap::new();
         for listener in (0..self.servers.len()).filter(|listener| self.site_of(*listener) == from) {
             for topic in self.model.topics() {
-                if let Some(values) = self.last_states_of(site, topic)
+                if let Some(values) = self.last_states_of(from, site, topic)
                     && self.is_out(listener, topic)
                 {
                     rights.insert((listener, topic), values);
@@ -58,8 +58,8 @@ impl World<'_> {
     }
 
     /// The last state of a device of which one server of a site alone speaks. Until it has told its nodes all that it says, it is any of what it has
-    /// said since it began.
-    fn last_states_of(&self, site: usize, topic: Topic) -> Option<Vec<Value>> {
+    /// said since it began; and a third site, from which it was not away for so long, may still show what it said before.
+    fn last_states_of(&self, from: usize, site: usize, topic: Topic) -> Option<Vec<Value>> {
         let mut speakers = self.model.speakers(topic);
         let (Topic::Device(_), Some(server), None) = (topic, speakers.next(), speakers.next()) else {
             return None;
@@ -70,6 +70,7 @@ impl World<'_> {
         let current = self.model.current(server, topic);
         let mut near = (0..self.nodes.len()).filter(|node| self.node_sees_near(*node, server)).peekable();
         let told = near.peek().is_some()
+            && !self.servers[server].has_backlog()
             && near.all(|node| {
                 let core = self.nodes[node].core.as_ref();
                 core.is_some_and(|core| in_table(core, topic, self.servers[server].eid) == current)
@@ -78,6 +79,11 @@ impl World<'_> {
         let mut values: Vec<Value> =
             newest_first.take(if told { 1 } else { usize::MAX }).map(Value::shown).collect();
         values.push(Value::State(DeviceState::Unavailable));
+        let eid = self.servers[server].eid;
+        let third =
+            (0..self.nodes.len()).filter(|node| ![from, site].contains(&self.wan.site_of_node(*node).number));
+        let remembered = third.filter_map(|node| in_table(self.nodes[node].core.as_ref()?, topic, eid));
+        values.extend(remembered.map(Value::shown));
         Some(values)
     }
 

@@ -4,6 +4,7 @@
 use super::World;
 use crate::checkers::last_word;
 use crate::report::Checker;
+use crate::server::Server;
 use std::time::Duration;
 
 /// How far a run is.
@@ -78,6 +79,10 @@ impl World<'_> {
                 self.phase = Phase::Healing { since: now };
             }
             Phase::Healing { since } if now >= since + LAST_CHANGES => self.demand_convergence(since),
+            // What it said last may be known, from a dump, before it has told all that came before.
+            Phase::Settling { until } if self.has_backlog() => {
+                self.phase = Phase::Settling { until: until.max(now + SETTLING) };
+            }
             Phase::Settling { until } if now >= until => {
                 let said = self.stats.multicasts + self.stats.publishes;
                 self.phase = Phase::Idle { until: now + IDLE, said, wakeups: self.stats.wakeups };
@@ -118,12 +123,10 @@ impl World<'_> {
 
     /// Whether a server has not told its node yet what it said: a phone that flapped leaves much behind, and each word takes a request.
     fn has_backlog(&self) -> bool {
-        self.servers.iter().filter(|server| server.is_well()).filter_map(|server| server.plain()).any(
-            |plain| {
-                self.nodes[plain.node].core.is_some()
-                    && plain.channels.iter().any(|channel| !channel.queue.is_empty())
-            },
-        )
+        let listened_to = |server: &&Server| {
+            server.is_well() && server.plain().is_some_and(|plain| self.nodes[plain.node].core.is_some())
+        };
+        self.servers.iter().filter(listened_to).any(Server::has_backlog)
     }
 
     fn end_idle(&mut self, said: u64, wakeups: u64) {

@@ -152,6 +152,8 @@ fn server(number: usize, flavour: Flavour, options: &Options, side: Side) -> Ser
         life: 0,
         started_at: Duration::ZERO,
         frozen: false,
+        frozen_at: Duration::ZERO,
+        late: Duration::ZERO,
         replaced: false,
         side,
     }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// How often a server that needs a corosync looks for it.
 const JOIN_AGAIN: Duration = Duration::from_millis(500);
+/// So long after a merge the nodes have made a server say all again.
+const SAID_AGAIN: Duration = Duration::from_secs(2);
 
 impl World<'_> {
     /// The module loads, as soon as there is a corosync to load it with.
@@ -75,7 +77,9 @@ impl World<'_> {
         self.note(&who, || format!("hears: joined {joined:?}, left {left:?}; dumps {}", speeches.len()));
         if merged && self.node_beside(server) {
             // Whatever was lost before: on a merge the nodes make this server say it again.
-            self.servers[server].stock_mut().lost.clear();
+            let now = self.now;
+            let stock = self.servers[server].stock_mut();
+            stock.to_say_again = (now, std::mem::take(&mut stock.lost));
         }
         for speech in speeches {
             self.say_stock(server, speech);
@@ -87,6 +91,17 @@ impl World<'_> {
         let Some(stock) = self.servers[server].stock() else { return false };
         let group = self.bus.group(stock.member.nodeid);
         self.nodes.iter().any(|node| node.core.is_some() && group.contains(&node.member))
+    }
+
+    /// Whether it is heard by all nodes of its site that run.
+    fn are_nodes_beside(&self, server: usize) -> bool {
+        let Some(stock) = self.servers[server].stock() else { return false };
+        let group = self.bus.group(stock.member.nodeid);
+        let site = self.site_of(server);
+        (0..self.nodes.len()).all(|node| {
+            let the = &self.nodes[node];
+            the.core.is_none() || self.wan.site_of_node(node).number != site || group.contains(&the.member)
+        })
     }
 
     fn hear_stock(&mut self, server: usize, payload: &[u8]) {
@@ -147,10 +162,12 @@ impl World<'_> {
         let bytes = module.encode(eid, &speech);
         let taken = self.bus.multicast(self.now, member, &bytes);
         let healed = self.node_beside(server);
+        // What is given to a corosync that is stopped may never go out, and what is said in a part of the group others do not hear.
+        let goes_out = self.bus.is_well(member.nodeid) && self.are_nodes_beside(server);
         let stock = self.servers[server].stock_mut();
         match (&speech, taken) {
             (Speech::Change(word) | Speech::Dump(word, _), Taken::Yes) => {
-                if stock.lost.remove(&word.topic) {
+                if goes_out && stock.lost.remove(&word.topic) {
                     stock.lost_until.insert(word.topic, self.now);
                 }
             }
@@ -189,13 +206,17 @@ impl World<'_> {
     /// The process is gone; the group hears of it.
     pub(super) fn end_stock(&mut self, server: usize) {
         self.end_server(server);
+        let now = self.now;
         let stock = self.servers[server].stock_mut();
         stock.module = None;
         stock.joined = false;
         stock.inbox.clear();
         stock.dispatch_planned = false;
-        let lost = std::mem::take(&mut stock.lost);
-        stock.lost_before.extend(lost);
+        stock.lost_before.append(&mut stock.lost);
+        let (merged_at, lost) = &mut stock.to_say_again;
+        if now < *merged_at + SAID_AGAIN {
+            stock.lost_before.append(lost);
+        }
         let member = stock.member;
         self.bus.leave(self.now, member);
     }

@@ -164,6 +164,7 @@ impl World<'_> {
     fn freeze_server(&mut self, stock: bool) -> bool {
         let Some(server) = self.some_server(stock) else { return false };
         self.servers[server].frozen = true;
+        self.servers[server].frozen_at = self.now;
         let (wait, life) = (self.duration(), self.servers[server].life);
         self.plan(wait, Event::Cure(Cure::ThawServer { server, life }));
         true
@@ -434,6 +435,7 @@ impl World<'_> {
         if !std::mem::replace(&mut self.servers[server].frozen, false) {
             return;
         }
+        self.servers[server].late = self.now - self.servers[server].frozen_at;
         match self.servers[server].side {
             Side::Stock(_) => {
                 self.servers[server].stock_mut().dispatch_planned = false;
@@ -476,5 +478,7 @@ impl World<'_> {
         plain.cut = false;
         plain.loss = loss;
         plain.rejecting = false;
+        // If it began anew meanwhile, it may have taken too long to say again what it stands for.
+        self.sight.unsee(self.now, server);
     }
 }
