@@ -8,7 +8,7 @@ use super::roster::{Place, Worth};
 use super::telling::reordered;
 use super::{AHEAD_WAIT, Effect, Links, Rumour, SILENCE_WAIT, STANDBY_WAIT, Way};
 use crate::{Eid, States, Subject};
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -94,19 +94,21 @@ impl Links {
         self.peers[peer.0].meet(hello.node);
         self.refresh(now, now_us);
         self.tell_roster(Way::Link(peer));
-        // One of the two begins.
-        if self.hello.node < hello.node {
-            self.compare(Way::Link(peer));
-        }
     }
 
+    /// The peer tells what it knows of each server. Of one of which it knows nothing it is told all at once; of one of which it knows something else,
+    /// it is asked what. Of one that we do not know it tells us all, for it has our digest, too.
     fn compare_all(&mut self, peer: PeerId, theirs: &[Standing]) -> Option<Effect> {
         let theirs = by_eid(theirs);
-        let mut eids: BTreeSet<Eid> = self.ledger.eids().collect();
-        eids.extend(theirs.keys());
-        eids.retain(|eid| self.differs(*eid, &theirs));
+        let differing: Vec<Eid> = self.ledger.eids().filter(|eid| self.differs(*eid, &theirs)).collect();
+        let (asked, told) = differing.into_iter().partition::<Vec<_>, _>(|eid| theirs.contains_key(eid));
+        for eid in told {
+            for subject in self.ledger.subjects(eid).cloned().collect::<Vec<_>>() {
+                self.tell_one(peer, eid, &subject);
+            }
+        }
         let ask = |eid| self.peers[peer.0].push_comparison(Comparison::One { eid, answer: false });
-        (!eids.into_iter().all(ask)).then_some(Effect::Refuse)
+        (!asked.into_iter().all(ask)).then_some(Effect::Refuse)
     }
 
     fn differs(&self, eid: Eid, theirs: &BTreeMap<Eid, u64>) -> bool {
@@ -312,7 +314,8 @@ impl Links {
     }
 }
 
-/// The fingerprints that somebody has of each server.
+/// The fingerprints that somebody has of each server of which it knows something.
 fn by_eid(standings: &[Standing]) -> BTreeMap<Eid, u64> {
-    standings.iter().map(|standing| (standing.eid, standing.fingerprint)).collect()
+    let known = standings.iter().filter(|standing| standing.fingerprint != 0);
+    known.map(|standing| (standing.eid, standing.fingerprint)).collect()
 }

@@ -255,6 +255,10 @@ impl Links {
         let ours = |gate: Option<&Eid>| gate == Some(&self.hello.node);
         let homes = self.gates.iter().filter(|(home, gate)| ours(Some(*gate)) && !ours(before.get(*home)));
         self.taken_over.extend(homes.map(|(home, _)| *home));
+        if self.gates != before {
+            // A node that came lately may have got only part from the gate before.
+            self.compare(Way::Group);
+        }
         self.corrected.retain(|(eid, _)| self.site.vouches_for(*eid));
         self.shared.retain(|(eid, _), _| self.site.vouches_for(*eid));
         let before = self.forgotten.len();
