@@ -90,8 +90,25 @@ struct Line {
 struct Routes {
     /// Who waits for the response to (Call-ID, CSeq).
     responses: HashMap<(String, String), oneshot::Sender<Message>>,
-    /// (server, target) by Call-ID.
-    watched: HashMap<String, (String, String)>,
+    /// By Call-ID.
+    watched: HashMap<String, Watched>,
+}
+
+/// Where the NOTIFYs of a subscription belong.
+struct Watched {
+    server: String,
+    target: String,
+    /// The CSeq of the last NOTIFY. One that is not above it was sent again, or overtaken on its way, and says what was before.
+    sequence: Option<u32>,
+}
+
+impl Watched {
+    fn is_news(&mut self, notify: &Message) -> bool {
+        let sequence = notify.header("CSeq").and_then(|cseq| cseq.split(' ').next()?.parse().ok());
+        let news = sequence > self.sequence;
+        self.sequence = self.sequence.max(sequence);
+        news
+    }
 }
 
 impl Watcher {
@@ -180,10 +197,14 @@ impl Line {
             return "501 Not Implemented";
         }
         let call_id = message.header("Call-ID").unwrap_or_default();
-        let Some((server, target)) = self.routes().watched.get(call_id).cloned() else {
+        let mut routes = self.routes();
+        let Some(watched) = routes.watched.get_mut(call_id) else {
             return "481 Subscription does not exist";
         };
-        self.sightings.push(Sighting { at, server, target, report: Report::read(message) });
+        if watched.is_news(message) {
+            let (server, target) = (watched.server.clone(), watched.target.clone());
+            self.sightings.push(Sighting { at, server, target, report: Report::read(message) });
+        }
         "200 OK"
     }
 

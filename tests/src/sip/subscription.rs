@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::digest::Challenge;
 use super::message::{Message, parameter, uri};
-use super::{Error, Line, Package, transaction};
+use super::{Error, Line, Package, Watched, transaction};
 
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 const RESEND_EVERY: Duration = Duration::from_millis(500);
@@ -46,7 +46,8 @@ impl Subscription {
         package: Package,
     ) -> Result<Self, Error> {
         let call_id = unique();
-        line.routes().watched.insert(call_id.clone(), (server.to_owned(), target.to_owned()));
+        let watched = Watched { server: server.to_owned(), target: target.to_owned(), sequence: None };
+        line.routes().watched.insert(call_id.clone(), watched);
         let mut dialog = Dialog {
             line,
             address,

@@ -89,3 +89,11 @@ async fn a_notify_of_an_unknown_subscription_is_refused() {
     );
     assert_eq!(watcher.line.take_request(&stray, Instant::now()), "481 Subscription does not exist");
 }
+
+#[test]
+fn a_notify_that_was_sent_again_or_overtaken_is_no_news() {
+    let mut watched = Watched { server: "pbx1".into(), target: "1001".into(), sequence: None };
+    let notify = |cseq: &str| Message::new("NOTIFY sip:watcher SIP/2.0".into()).with("CSeq", cseq);
+    let news = ["1 NOTIFY", "1 NOTIFY", "3 NOTIFY", "2 NOTIFY"].map(|cseq| watched.is_news(&notify(cseq)));
+    assert_eq!(news, [true, false, true, false]);
+}
