@@ -31,13 +31,17 @@ pub(super) fn dial(address: SocketAddr, key: PrivateKey) -> Result<(Session, Eve
 /// The key that east takes for west-node1's.
 pub(super) fn key_of_west_node1() -> Result<PrivateKey> {
     let path = file("west-node1");
-    let pem =
-        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", value("KEY_WEST_NODE1")?);
+    let pem = pem_of_west_node1()?;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     std::io::Write::write_all(&mut file, pem.as_bytes())?;
     let key = PrivateKey::load(&path);
     std::fs::remove_file(&path)?;
     Ok(key?)
+}
+
+/// The same as the file has it.
+pub(super) fn pem_of_west_node1() -> Result<String> {
+    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", value("KEY_WEST_NODE1")?))
 }
 
 /// A key that nobody knows.

@@ -7,6 +7,7 @@ mod false_peer;
 mod lost_site;
 mod message_waiting;
 mod node_in_a_storm;
+mod raw_peer;
 mod strangers;
 mod watched;
 
@@ -48,6 +49,10 @@ pub(crate) const ALL: &[Scenario] = &[
             "does not let in",
             "not let in",
         ]),
+    scenario("a_peer_that_says_what_cannot_be_decoded_ends_its_own_link", |stage| {
+        Box::pin(raw_peer::run(stage))
+    })
+    .expecting(DOWN),
     scenario("every_panel_of_the_dashboard_of_links_has_data", |stage| {
         Box::pin(dashboards_have_data::of_links(stage))
     }),
