@@ -177,7 +177,9 @@ impl World<'_> {
             }
             (Speech::Dump(word, Arrival::Machine), _) => {
                 // In a site whose nodes are all gone nobody makes it say this again.
-                if !healed {
+                if healed {
+                    stock.to_say_again.1.insert(word.topic);
+                } else {
                     stock.lost.insert(word.topic);
                 }
                 self.stats.mark(Mark::DumpLost);
