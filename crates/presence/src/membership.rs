@@ -83,22 +83,15 @@ impl Membership {
     /// A member has gone. Returns the EIDs that it spoke for.
     pub(crate) fn remove(&mut self, member: Member) -> Vec<Eid> {
         self.members.remove(&member);
-        let gone: Vec<_> = self.eids_of(member).collect();
-        for eid in &gone {
-            self.speakers.remove(eid);
-        }
-        gone
+        self.release(member, |_| false)
     }
 
-    /// A node tells for which servers it speaks now. Returns those for which it does not any more.
+    /// A member speaks for these servers and, if it is a node, for itself. Returns those for which it does not any more.
     pub(crate) fn release(&mut self, node: Member, speaks_for: impl Fn(Eid) -> bool) -> Vec<Eid> {
         let own = self.node_of(node);
-        let gone = self.eids_of(node).filter(|eid| Some(*eid) != own && !speaks_for(*eid));
-        let gone: Vec<_> = gone.collect();
-        for eid in &gone {
-            self.speakers.remove(eid);
-        }
-        gone
+        let is_gone =
+            |eid: &Eid, speaker: &mut Member| *speaker == node && Some(*eid) != own && !speaks_for(*eid);
+        self.speakers.extract_if(.., is_gone).map(|(eid, _)| eid).collect()
     }
 
     /// Forgets who spoke for whom and returns those EIDs.

@@ -102,11 +102,7 @@ impl Links {
         let theirs = by_eid(theirs);
         let differing: Vec<Eid> = self.ledger.eids().filter(|eid| self.differs(*eid, &theirs)).collect();
         let (asked, told) = differing.into_iter().partition::<Vec<_>, _>(|eid| theirs.contains_key(eid));
-        for eid in told {
-            for subject in self.ledger.subjects(eid).cloned().collect::<Vec<_>>() {
-                self.tell_one(peer, eid, &subject);
-            }
-        }
+        told.into_iter().for_each(|eid| self.tell_differing(peer, eid, &[0; BUCKETS]));
         let ask = |eid| self.peers[peer.0].push_comparison(Comparison::One { eid, answer: false });
         (!asked.into_iter().all(ask)).then_some(Effect::Refuse)
     }
@@ -125,6 +121,13 @@ impl Links {
         }
     }
 
+    /// Tells what a server says in the parts of which the peer has other fingerprints; who knows nothing of it has none.
+    fn tell_differing(&mut self, peer: PeerId, eid: Eid, theirs: &[u64; BUCKETS]) {
+        for subject in self.ledger.differing(eid, theirs) {
+            self.tell_one(peer, eid, &subject);
+        }
+    }
+
     fn compare_one(
         &mut self,
         peer: PeerId,
@@ -132,9 +135,7 @@ impl Links {
         theirs: &[u64; BUCKETS],
         answer: bool,
     ) -> Option<Effect> {
-        for subject in self.ledger.differing(eid, theirs) {
-            self.tell_one(peer, eid, &subject);
-        }
+        self.tell_differing(peer, eid, theirs);
         let answered = answer || self.peers[peer.0].push_comparison(Comparison::One { eid, answer: true });
         (!answered).then_some(Effect::Refuse)
     }
@@ -171,7 +172,7 @@ impl Links {
         let subject = change.subject();
         if let Some(known) = self.ledger.of(eid, &subject).filter(|known| known.version >= version) {
             if known.version > version {
-                effects.extend(self.contradict(now, way, eid, &subject, known.version));
+                effects.extend(self.contradict(now, way, eid, &subject));
             }
             return;
         }
@@ -212,14 +213,7 @@ impl Links {
     }
 
     /// Something old comes. Who says it may have said so before it heard us, or never hear what we know from anybody else.
-    fn contradict(
-        &mut self,
-        now: Duration,
-        way: Way,
-        eid: Eid,
-        subject: &Subject,
-        known: Version,
-    ) -> Option<Effect> {
+    fn contradict(&mut self, now: Duration, way: Way, eid: Eid, subject: &Subject) -> Option<Effect> {
         match way {
             Way::Link(peer) => {
                 self.peers[peer.0].push_state(eid, subject);
@@ -227,7 +221,7 @@ impl Links {
             }
             // It may be the gate itself, whose link is dead and not yet given up.
             Way::Group => {
-                self.says(now, eid, subject, known).then(|| Effect::Say { eid, subject: subject.clone() })
+                self.falls_to_us(now, eid, subject).then(|| Effect::Say { eid, subject: subject.clone() })
             }
         }
     }
