@@ -83,12 +83,6 @@ impl Sight {
         self.disturbed_at = now;
     }
 
-    /// Whether nothing happened for so long but what happens now.
-    pub(crate) fn is_quiet_but_for(&self, now: Duration, calm: Duration) -> bool {
-        let alone = now == self.disturbed_at || now > self.disturbed_at + AT_ONCE;
-        alone && self.quiet_before(now) >= calm
-    }
-
     /// How long it was calm before what happened just now, or has been if nothing did.
     pub(crate) fn quiet_before(&self, now: Duration) -> Duration {
         if now > self.disturbed_at + AT_ONCE { now - self.disturbed_at } else { self.calm }
