@@ -32,6 +32,7 @@ pub use event::{Event, Events, Refusal, Unsent};
 pub use key::{Fingerprint, KeyError, NotAFingerprint, PrivateKey};
 pub use session::Session;
 pub use status::{LinkStatus, Totals};
+pub use tls::tls_client;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lab::{NODES, env_values};
-use link::{Config, Events, PeerConfig, PrivateKey, Session, Transport};
+use link::{Config, Events, Fingerprint, PeerConfig, PrivateKey, Session, Transport};
+
+use crate::stage::Stage;
+
+const PORT: u16 = 4521;
+/// The node of west whose key is abused.
+pub(super) const ABUSED: usize = 0;
+
+/// Where the first node of east listens for peers.
+pub(super) fn door(stage: &Stage) -> Result<SocketAddr> {
+    Ok(SocketAddr::from((stage.lab.address(NODES[0].host)?, PORT)))
+}
 
 /// Dials the first node of east there.
 pub(super) fn dial(address: SocketAddr, key: PrivateKey) -> Result<(Session, Events)> {
@@ -15,7 +26,7 @@ pub(super) fn dial(address: SocketAddr, key: PrivateKey) -> Result<(Session, Eve
         name: NODES[0].name.to_owned(),
         dial: Some(address.to_string().parse()?),
         transport: Transport::Udp,
-        keys: vec![value("PRINT_EAST_NODE1")?.parse()?],
+        keys: vec![print_of_east_node1()?],
     };
     let config = Config {
         key,
@@ -28,20 +39,21 @@ pub(super) fn dial(address: SocketAddr, key: PrivateKey) -> Result<(Session, Eve
     Ok(Session::start(config)?)
 }
 
+/// By what the first node of east is known.
+pub(super) fn print_of_east_node1() -> Result<Fingerprint> {
+    Ok(value("PRINT_EAST_NODE1")?.parse()?)
+}
+
 /// The key that east takes for west-node1's.
 pub(super) fn key_of_west_node1() -> Result<PrivateKey> {
     let path = file("west-node1");
-    let pem = pem_of_west_node1()?;
+    let pem =
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", value("KEY_WEST_NODE1")?);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     std::io::Write::write_all(&mut file, pem.as_bytes())?;
     let key = PrivateKey::load(&path);
     std::fs::remove_file(&path)?;
     Ok(key?)
-}
-
-/// The same as the file has it.
-pub(super) fn pem_of_west_node1() -> Result<String> {
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", value("KEY_WEST_NODE1")?))
 }
 
 /// A key that nobody knows.

@@ -11,14 +11,12 @@ use presence::link::{Adjacency, Frame, Hello, Statement, Version};
 use presence::{Change, Device, DeviceState, Eid, Stamp};
 use tokio::net::UdpSocket;
 
-use super::{at, dialer, linked};
+use super::dialer::{self, ABUSED};
+use super::{at, linked};
 use crate::stage::{SOON, STARTED, Stage, eventually};
 
-const PORT: u16 = 4521;
 /// Scraped, judged, told.
 const FIRES: Duration = Duration::from_secs(60);
-/// The node of west whose key is abused.
-const ABUSED: usize = 0;
 /// An EID that no server of the lab has.
 const FOREIGN: &str = "02:00:00:00:66:66";
 
@@ -26,7 +24,7 @@ pub(super) async fn run(stage: Stage) -> Result<()> {
     let prometheus = stage.lab.prometheus()?;
     let node = stage.node(1)?;
     stage.lab.docker().stop(&[WEST_NODES[ABUSED].name]).await?;
-    let wire = Recorder::before(SocketAddr::from((stage.lab.address(node.spec.host)?, PORT))).await?;
+    let wire = Recorder::before(dialer::door(&stage)?).await?;
     let (session, mut events) = dialer::dial(wire.address, dialer::key_of_west_node1()?)?;
     until_up(&mut events).await?;
 

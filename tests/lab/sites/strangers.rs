@@ -9,7 +9,6 @@ use tokio::net::{TcpStream, UdpSocket};
 use super::dialer;
 use crate::stage::{SOON, Stage};
 
-const PORT: u16 = 4521;
 const DATAGRAMS: usize = 5_000;
 const CONNECTIONS: usize = 1_000;
 /// What the door may cost, in bytes.
@@ -17,7 +16,7 @@ const MEMORY: f64 = 64.0 * 1024.0 * 1024.0;
 
 pub(super) async fn run(stage: Stage) -> Result<()> {
     let node = stage.node(1)?;
-    let door = SocketAddr::from((stage.lab.address(node.spec.host)?, PORT));
+    let door = dialer::door(&stage)?;
     let resident = async || anyhow::Ok(node.metrics().await?.sum("process_resident_memory_bytes", &[]));
     let before = resident().await?;
     let lamp = stage.new_lamp().await?;
