@@ -184,9 +184,14 @@ async fn run(
         let verdict = if result.is_ok() { "ok" } else { "FAILED" };
         println!("test {} ... {verdict} ({seconds:.1} s)", scenario.name);
         if let Err(error) = result {
-            println!("    {}", format!("{error:#}").replace('\n', "\n    "));
-            failures.push(scenario.name);
+            let error = format!("    {}", format!("{error:#}").replace('\n', "\n    "));
+            println!("{error}");
+            failures.push(format!("{}\n{error}", scenario.name));
         }
+    }
+    // Again: the end is where cargo's own harness tells them, and what a shortened log still has.
+    if !failures.is_empty() {
+        println!("\nfailures:\n\n{}", failures.join("\n\n"));
     }
     let verdict = if failures.is_empty() { "ok" } else { "FAILED" };
     let passed = chosen.len() - failures.len();
