@@ -246,6 +246,11 @@ impl Bus {
         machine.running && !machine.frozen
     }
 
+    /// Whether nothing has cut these machines off from each other, noticed or not.
+    pub(crate) fn is_in_reach(&self, one: u32, other: u32) -> bool {
+        self.machines[&one].island == self.machines[&other].island
+    }
+
     /// Whether a corosync runs there, stopped or not.
     pub(crate) fn is_running(&self, nodeid: u32) -> bool {
         self.machines[&nodeid].running

@@ -96,11 +96,15 @@ impl World<'_> {
     /// Whether it is heard by all nodes of its site that run.
     fn are_nodes_beside(&self, server: usize) -> bool {
         let Some(stock) = self.servers[server].stock() else { return false };
-        let group = self.bus.group(stock.member.nodeid);
+        let Member { nodeid, .. } = stock.member;
         let site = self.site_of(server);
+        // A cut parts them before their corosync notices.
+        let hears = |node: Member| {
+            self.bus.group(nodeid).contains(&node) && self.bus.is_in_reach(nodeid, node.nodeid)
+        };
         (0..self.nodes.len()).all(|node| {
             let the = &self.nodes[node];
-            the.core.is_none() || self.wan.site_of_node(node).number != site || group.contains(&the.member)
+            the.core.is_none() || self.wan.site_of_node(node).number != site || hears(the.member)
         })
     }
 
