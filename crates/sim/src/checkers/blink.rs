@@ -36,7 +36,8 @@ impl World<'_> {
         let hold = self.wan.hold;
         let back_after = lasts + DIALLING + 6 * self.options.wide.delay.end;
         let calm = self.options.is_calm() || self.phase.is_healed();
-        let quiet = !self.is_stormy() && self.sight.quiet_before(self.now) >= CALM;
+        // A cut that nobody has noticed yet is none of the link's.
+        let quiet = !self.is_stormy() && !self.bus.is_forming() && self.sight.quiet_before(self.now) >= CALM;
         let others_clear = self.are_lines_clear(|other| other != line) && !self.wan.lines[line].slow;
         let all_well = self.nodes.iter().all(|node| node.core.is_none() || node.is_well());
         let given_up = self.checkers.lost.values().all(|since| self.now > *since + hold + CALM);

@@ -58,7 +58,8 @@ impl World<'_> {
     }
 
     /// The last state of a device of which one server of a site alone speaks. Until it has told its nodes all that it says, it is any of what it has
-    /// said since it began; and a third site, from which it was not away for so long, may still show what it said before.
+    /// said since it began, or what they know of its life before; and a third site, from which it was not away for so long, may still show what it
+    /// said before.
     fn last_states_of(&self, from: usize, site: usize, topic: Topic) -> Option<Vec<Value>> {
         let mut speakers = self.model.speakers(topic);
         let (Topic::Device(_), Some(server), None) = (topic, speakers.next(), speakers.next()) else {
@@ -68,22 +69,20 @@ impl World<'_> {
             return None;
         }
         let current = self.model.current(server, topic);
-        let mut near = (0..self.nodes.len()).filter(|node| self.node_sees_near(*node, server)).peekable();
-        let told = near.peek().is_some()
+        let eid = self.servers[server].eid;
+        let known = |node: &usize| in_table(self.nodes[*node].core.as_ref()?, topic, eid);
+        let near: Vec<usize> =
+            (0..self.nodes.len()).filter(|node| self.node_sees_near(*node, server)).collect();
+        let told = !near.is_empty()
             && !self.servers[server].has_backlog()
-            && near.all(|node| {
-                let core = self.nodes[node].core.as_ref();
-                core.is_some_and(|core| in_table(core, topic, self.servers[server].eid) == current)
-            });
+            && near.iter().all(|node| known(node) == current);
         let newest_first = self.model.history(server, topic).iter().rev().map_while(|said| said.value);
         let mut values: Vec<Value> =
             newest_first.take(if told { 1 } else { usize::MAX }).map(Value::shown).collect();
         values.push(Value::State(DeviceState::Unavailable));
-        let eid = self.servers[server].eid;
         let third =
             (0..self.nodes.len()).filter(|node| ![from, site].contains(&self.wan.site_of_node(*node).number));
-        let remembered = third.filter_map(|node| in_table(self.nodes[node].core.as_ref()?, topic, eid));
-        values.extend(remembered.map(Value::shown));
+        values.extend(third.chain(near).filter_map(|node| known(&node)).map(Value::shown));
         Some(values)
     }
 

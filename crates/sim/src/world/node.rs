@@ -270,6 +270,7 @@ impl World<'_> {
         self.note(&who, || "ends");
         self.begin_return(node, false);
         self.bus.leave(self.now, member);
+        self.leave_unsaid();
         self.disturb();
         self.look();
     }

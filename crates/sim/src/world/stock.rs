@@ -6,10 +6,11 @@ use super::{Event, World};
 use crate::asterisk::Heard;
 use crate::asterisk::{Module, Speech};
 use crate::bus::{Incoming, Taken};
-use crate::names::Word;
+use crate::names::{Topic, Value, Word};
 use crate::report::{Checker, Mark};
-use crate::server::{Server, Side};
+use crate::server::{Server, Side, Stock};
 use presence::{Arrival, Member, Message};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How often a server that needs a corosync looks for it.
@@ -199,9 +200,7 @@ impl World<'_> {
         else {
             return;
         };
-        let (crate::names::Topic::Device(_), Some(crate::names::Value::State(state))) =
-            (about.topic, asterisk.lamp(about.topic))
-        else {
+        let (Topic::Device(_), Some(Value::State(state))) = (about.topic, asterisk.lamp(about.topic)) else {
             return;
         };
         let presence::Change::DeviceState { device, .. } = about.change() else { return };
@@ -218,13 +217,24 @@ impl World<'_> {
         stock.joined = false;
         stock.inbox.clear();
         stock.dispatch_planned = false;
+        let mut unsaid = unsaid(stock, now);
+        stock.lost_before.append(&mut unsaid);
         stock.lost_before.append(&mut stock.lost);
-        let (merged_at, lost) = &mut stock.to_say_again;
-        if now < *merged_at + SAID_AGAIN {
-            stock.lost_before.append(lost);
-        }
         let member = stock.member;
         self.bus.leave(self.now, member);
+    }
+
+    /// A node is gone. Where it was the last, nobody makes the servers say again what a merge has cost them.
+    pub(super) fn leave_unsaid(&mut self) {
+        for server in 0..self.servers.len() {
+            let last = !self.node_beside(server);
+            if let Side::Stock(stock) = &mut self.servers[server].side
+                && last
+            {
+                let mut unsaid = unsaid(stock, self.now);
+                stock.lost.append(&mut unsaid);
+            }
+        }
     }
 
     /// A new process, with nothing in its memory.
@@ -240,4 +250,10 @@ impl World<'_> {
         let life = self.servers[server].life;
         self.plan(Duration::ZERO, Event::Join { server, life });
     }
+}
+
+/// What a server was to say again, if the nodes have not made it do so yet.
+fn unsaid(stock: &mut Stock, now: Duration) -> BTreeSet<Topic> {
+    let (merged_at, topics) = &mut stock.to_say_again;
+    if now < *merged_at + SAID_AGAIN { std::mem::take(topics) } else { BTreeSet::new() }
 }
