@@ -1,18 +1,18 @@
 //! A link that merely blinks changes no lamp.
 
+use super::held::Held;
 use crate::names::{Topic, Value};
-use crate::report::{Checker, Mark};
+use crate::report::Mark;
 use crate::world::{Cure, World};
 use presence::DeviceState;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A link is gone for less than the hold time.
 pub(super) struct Blink {
-    line: usize,
+    pub(super) line: usize,
     until: Duration,
-    /// What the lamps of servers elsewhere show, by listener.
-    lamps: BTreeMap<(usize, Topic), Value>,
+    /// What the lamps of servers elsewhere show.
+    pub(super) lamps: Held,
 }
 
 /// How quiet it has to be before, so that everything shows what it should.
@@ -22,13 +22,6 @@ const AFTERMATH: Duration = Duration::from_secs(4);
 /// An end may have been silent for this part of the hold time before, and takes its time to connect again.
 const SILENT: u32 = 5;
 const DIALLING: Duration = Duration::from_millis(1600);
-
-impl Blink {
-    /// Something is said of a topic.
-    pub(super) fn release(&mut self, topic: Topic) {
-        self.lamps.retain(|(_, about), _| *about != topic);
-    }
-}
 
 impl World<'_> {
     /// Nothing gets through on a link for this time, or its connection has broken and is made again.
@@ -45,14 +38,7 @@ impl World<'_> {
         if back_after + hold / SILENT >= hold || !stands {
             return;
         }
-        let mut lamps = BTreeMap::new();
-        for listener in 0..self.servers.len() {
-            for topic in self.model.topics() {
-                if let Some(value) = self.far_and_steady(listener, topic) {
-                    lamps.insert((listener, topic), value);
-                }
-            }
-        }
+        let lamps = Held::of(self, |listener, topic| Some(vec![self.far_and_steady(listener, topic)?]));
         let until = self.now + back_after + AFTERMATH;
         self.checkers.blinks.push(Blink { line, until, lamps });
     }
@@ -74,23 +60,6 @@ impl World<'_> {
         let lamp = self.servers[listener].asterisk.as_ref()?.lamp(topic);
         let shown = lamp.unwrap_or(Value::State(DeviceState::Unknown)).shown();
         (shown == right).then_some(shown)
-    }
-
-    /// A lamp has changed.
-    pub(crate) fn judge_blink(&mut self, listener: usize, topic: Topic, after: Option<Value>) {
-        let after = after.map(Value::shown);
-        let broken = self.checkers.blinks.iter().find_map(|blink| {
-            let steady = blink.lamps.get(&(listener, topic))?;
-            (after != Some(*steady)).then_some((blink.line, *steady))
-        });
-        if let Some((line, steady)) = broken {
-            let name = &self.servers[listener].name;
-            let after = after.map_or("-".to_owned(), |value| value.to_string());
-            let text = format!(
-                "{name}'s lamp of {topic} goes from {steady} to {after} only because line {line} blinks"
-            );
-            self.fail(Checker::Blink, text);
-        }
     }
 
     /// Something is cured; tells of which blinks and returns of sites nothing is demanded any more.

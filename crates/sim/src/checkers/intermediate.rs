@@ -1,13 +1,13 @@
 //! No intermediate aggregate: while a node is out of the group and comes back, or is killed and starts again, no lamp changes of which nobody
 //! has said anything.
 
+use super::held::Held;
 use crate::asterisk::join;
 use crate::names::{Topic, Value};
-use crate::report::{Checker, Mark};
+use crate::report::Mark;
 use crate::server::Side;
 use crate::world::World;
 use presence::DeviceState;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A node on its way back.
@@ -18,8 +18,8 @@ pub(super) struct Return {
     back_at: Option<Duration>,
     /// It is out of the group, but its process knows what it knew.
     remembers: bool,
-    /// What the lamps show, by listener, as far as nothing else may change them.
-    lamps: BTreeMap<(usize, Topic), Value>,
+    /// What the lamps show, as far as nothing else may change them.
+    pub(super) lamps: Held,
 }
 
 /// How quiet it has to be before, so that everything shows what it should.
@@ -28,13 +28,6 @@ const CALM: Duration = Duration::from_secs(2);
 const ABSENCE: Duration = Duration::from_millis(4800);
 /// Whatever its return leads to has happened by then.
 const AFTERMATH: Duration = Duration::from_secs(4);
-
-impl Return {
-    /// Something is said of a topic: its lamps may change.
-    pub(super) fn release(&mut self, topic: Topic) {
-        self.lamps.retain(|(_, about), _| *about != topic);
-    }
-}
 
 impl World<'_> {
     /// A node is out of the group, or dead.
@@ -48,14 +41,8 @@ impl World<'_> {
         if !calm || !self.checkers.returns.is_empty() {
             return;
         }
-        let mut lamps = BTreeMap::new();
-        for listener in 0..self.servers.len() {
-            for topic in self.model.topics() {
-                if let Some(value) = self.steady(node, remembers, listener, topic) {
-                    lamps.insert((listener, topic), value);
-                }
-            }
-        }
+        let steady = |listener, topic| Some(vec![self.steady(node, remembers, listener, topic)?]);
+        let lamps = Held::of(self, steady);
         self.checkers.returns.push(Return { node, since: self.now, back_at: None, remembers, lamps });
     }
 
@@ -87,23 +74,6 @@ impl World<'_> {
         let lamp = self.servers[listener].asterisk.as_ref()?.lamp(topic);
         let shown = lamp.unwrap_or(Value::State(DeviceState::Unknown)).shown();
         (shown == right).then_some(shown)
-    }
-
-    /// A lamp has changed.
-    pub(crate) fn judge_lamp(&mut self, listener: usize, topic: Topic, after: Option<Value>) {
-        let after = after.map(Value::shown);
-        let broken = self.checkers.returns.iter().find_map(|back| {
-            let steady = back.lamps.get(&(listener, topic))?;
-            (after != Some(*steady)).then_some((back.node, *steady))
-        });
-        if let Some((node, steady)) = broken {
-            let (name, node) = (self.servers[listener].name.clone(), self.nodes[node].name.clone());
-            let after = after.map_or("-".to_owned(), |value| value.to_string());
-            let text = format!(
-                "{name}'s lamp of {topic} goes from {steady} to {after} only because {node} comes back"
-            );
-            self.fail(Checker::Intermediate, text);
-        }
     }
 }
 

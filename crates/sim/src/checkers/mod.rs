@@ -11,6 +11,7 @@ mod bounds;
 mod echo;
 mod false_word;
 mod ghost_lamp;
+mod held;
 mod intermediate;
 pub(crate) mod last_word;
 mod lost_site;
@@ -54,9 +55,9 @@ impl Checkers {
     /// Something is said of a topic.
     pub(crate) fn touch(&mut self, now: Duration, topic: Topic) {
         self.touched.insert(topic, now);
-        self.returns.iter_mut().for_each(|back| back.release(topic));
-        self.site_returns.iter_mut().for_each(|back| back.release(topic));
-        self.blinks.iter_mut().for_each(|blink| blink.release(topic));
+        self.returns.iter_mut().for_each(|back| back.lamps.release(topic));
+        self.site_returns.iter_mut().for_each(|back| back.lamps.release(topic));
+        self.blinks.iter_mut().for_each(|blink| blink.lamps.release(topic));
     }
 
     /// The node that is on its way back.

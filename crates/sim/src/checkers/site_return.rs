@@ -1,32 +1,25 @@
 //! A site that returns shows its last states directly: no lamp of a listener elsewhere goes over a state that was before.
 
+use super::held::Held;
 use super::last_word::in_table;
 use crate::names::{Topic, Value};
-use crate::report::{Checker, Mark};
+use crate::report::Mark;
 use crate::world::World;
 use presence::DeviceState;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A site to which there is a way again.
 pub(super) struct SiteReturn {
-    site: usize,
+    pub(super) site: usize,
     since: Duration,
-    /// What each lamp may show, by listener, as far as nobody says anything else.
-    rights: BTreeMap<(usize, Topic), Vec<Value>>,
+    /// What each lamp elsewhere may show.
+    pub(super) lamps: Held,
 }
 
 /// What was lit has been taken back by then.
 const CALM: Duration = Duration::from_secs(2);
 /// All has been told by then.
 const AFTERMATH: Duration = Duration::from_secs(10);
-
-impl SiteReturn {
-    /// Something is said of a topic.
-    pub(super) fn release(&mut self, topic: Topic) {
-        self.rights.retain(|(_, about), _| *about != topic);
-    }
-}
 
 impl World<'_> {
     /// There is a way again from one site to another, to which there was none since then.
@@ -37,17 +30,11 @@ impl World<'_> {
         if !withdrawn || !calm || thawed {
             return;
         }
-        let mut rights = BTreeMap::new();
-        for listener in (0..self.servers.len()).filter(|listener| self.site_of(*listener) == from) {
-            for topic in self.model.topics() {
-                if let Some(values) = self.last_states_of(from, site, topic)
-                    && self.is_out(listener, topic)
-                {
-                    rights.insert((listener, topic), values);
-                }
-            }
-        }
-        self.checkers.site_returns.push(SiteReturn { site, since: self.now, rights });
+        let lamps = Held::of(self, |listener, topic| {
+            let concerned = self.site_of(listener) == from && self.is_out(listener, topic);
+            if concerned { self.last_states_of(from, site, topic) } else { None }
+        });
+        self.checkers.site_returns.push(SiteReturn { site, since: self.now, lamps });
     }
 
     /// Whether a lamp shows nothing of anybody.
@@ -85,23 +72,6 @@ impl World<'_> {
         values.extend(third.chain(near).filter_map(|node| known(&node)).map(Value::shown));
         Some(values)
     }
-
-    /// A lamp has changed.
-    pub(crate) fn judge_return_of_site(&mut self, listener: usize, topic: Topic, after: Option<Value>) {
-        let after = after.map(Value::shown);
-        let broken = self.checkers.site_returns.iter().find_map(|back| {
-            let rights = back.rights.get(&(listener, topic))?;
-            (!after.is_some_and(|after| rights.contains(&after))).then_some((back.site, rights[0]))
-        });
-        if let Some((site, right)) = broken {
-            let name = &self.servers[listener].name;
-            let after = after.map_or("-".to_owned(), |value| value.to_string());
-            let text = format!(
-                "{name}'s lamp of {topic} goes to {after} on its way to {right} as site {site} returns"
-            );
-            self.fail(Checker::SiteReturn, text);
-        }
-    }
 }
 
 /// Ends what has come to its end.
@@ -109,7 +79,7 @@ pub(super) fn end(world: &mut World<'_>) {
     let mut returns = std::mem::take(&mut world.checkers.site_returns);
     returns.retain(|back| {
         let over = world.now >= back.since + AFTERMATH;
-        if over && !back.rights.is_empty() {
+        if over && !back.lamps.is_empty() {
             world.stats.mark(Mark::SiteReturnJudged);
         }
         !over

@@ -16,8 +16,6 @@ impl World<'_> {
         let after = asterisk.lamp(word.topic);
         if before != after {
             self.judge_lamp(server, word.topic, after);
-            self.judge_blink(server, word.topic, after);
-            self.judge_return_of_site(server, word.topic, after);
         }
         let (who, whose) = (self.servers[server].name.clone(), self.name_of(eid));
         let shown = |lamp: Option<Value>| lamp.map_or("-".to_owned(), |value| value.to_string());
