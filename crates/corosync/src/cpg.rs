@@ -319,7 +319,9 @@ mod tests {
                 .join()
                 .unwrap()
         };
-        assert!(matches!(on_stack(512 * 1024), Err(Error::StackTooSmall { .. })));
+        // glibc may hand a thread the stack of one that has ended, up to four times as large as it asks for.
+        let small = STACK_NEEDED / 8;
+        assert!(matches!(on_stack(small), Err(Error::StackTooSmall { .. })));
         assert!(on_stack(4 * 1024 * 1024).is_ok());
     }
 
