@@ -4,7 +4,7 @@ use crate::connection;
 use crate::dial::HANDSHAKE_MAX;
 use crate::event::Refusal;
 use crate::gate::Permit;
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, Wordless};
 use crate::shared::Shared;
 use crate::slot::Dialled;
 use crate::{quic, tcp};
@@ -90,7 +90,8 @@ async fn admit(
         let mut pipe = handshake.await?;
         match pipe.first_frame().await {
             Ok(first) => Ok((pipe, first)),
-            Err(why) => {
+            Err(Wordless::Left(_)) => Err(Refusal::Left),
+            Err(Wordless::Malformed(why)) => {
                 pipe.bid_farewell(&why).await;
                 Err(Refusal::Protocol)
             }

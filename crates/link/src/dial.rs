@@ -85,7 +85,7 @@ impl Dialler {
         // QUIC tells the peer of a stream with its first byte.
         pipe.outgoing.put(&connection::unmeasured_ping());
         pipe.outgoing.flush().await.map_err(|error| pipe.carrier.explain(&error))?;
-        let first = pipe.first_frame().await?;
+        let first = pipe.first_frame().await.map_err(|why| why.to_string())?;
         Ok((pipe, first))
     }
 

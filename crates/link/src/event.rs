@@ -47,7 +47,7 @@ pub enum Event {
         /// is up again at once.
         retry: Option<Duration>,
     },
-    /// Somebody was not let in. Not each is told, but each is counted.
+    /// Somebody was not let in. Not each is told, and who has left by himself never is, but each is counted.
     Refused {
         /// Where he is.
         from: SocketAddr,
@@ -69,11 +69,14 @@ pub enum Refusal {
     TooMany,
     /// He does not speak as nodes do.
     Protocol,
+    /// He went before he was let in, as a peer does that was too slow or is linked by now.
+    Left,
 }
 
 impl Refusal {
     /// Every reason, for counters that start at zero.
-    pub const ALL: [Self; 5] = [Self::UnknownKey, Self::NoKey, Self::Timeout, Self::TooMany, Self::Protocol];
+    pub const ALL: [Self; 6] =
+        [Self::UnknownKey, Self::NoKey, Self::Timeout, Self::TooMany, Self::Protocol, Self::Left];
 
     /// As a metric label.
     #[must_use]
@@ -84,6 +87,7 @@ impl Refusal {
             Self::Timeout => "timeout",
             Self::TooMany => "too_many",
             Self::Protocol => "protocol",
+            Self::Left => "left",
         }
     }
 }

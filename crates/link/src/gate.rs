@@ -60,13 +60,13 @@ impl Gate {
         lock(&self.hosts).values().sum::<usize>() >= HANDSHAKES_UNPROVED_MAX
     }
 
-    /// Counts somebody who was not let in, and tells of him if not too many were told of.
+    /// Counts somebody who was not let in, and tells of him if he wanted in to the end and not too many were told of.
     pub(crate) fn refuse(&self, from: SocketAddr, why: Refusal) {
         tracing::debug!(%from, why = why.as_str(), "refused");
         for (counter, _) in self.refused.iter().zip(Refusal::ALL).filter(|(_, kind)| *kind == why) {
             counter.add(1);
         }
-        if lock(&self.limit).take(Instant::now()) {
+        if why != Refusal::Left && lock(&self.limit).take(Instant::now()) {
             // Strangers never make anybody wait.
             let _ = self.events.try_send(Told { event: Event::Refused { from, why }, outbox: None });
         }
@@ -147,7 +147,7 @@ mod tests {
         for _ in 0..50 {
             gate.refuse("192.0.2.1:1".parse().unwrap(), Refusal::NoKey);
         }
-        assert_eq!(gate.totals().refused, [0, 50, 0, 0, 0]);
+        assert_eq!(gate.totals().refused, [0, 50, 0, 0, 0, 0]);
         assert_eq!(gate.totals().refused(Refusal::NoKey), 50);
         assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), 5);
     }

@@ -24,6 +24,17 @@ pub(crate) struct Pipe {
     pub(crate) key: Fingerprint,
 }
 
+/// Why a peer has no first word.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Wordless {
+    /// It has ended the connection.
+    #[error("{0}")]
+    Left(String),
+    /// What it says is none.
+    #[error("{0}")]
+    Malformed(String),
+}
+
 /// What carries a connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Carrier {
@@ -67,19 +78,19 @@ impl Pipe {
     /// The first frame that the peer says.
     ///
     /// # Errors
-    /// Why there is none; the peer was told, where it is to blame.
-    pub(crate) async fn first_frame(&mut self) -> Result<Frame, String> {
+    /// Why there is none.
+    pub(crate) async fn first_frame(&mut self) -> Result<Frame, Wordless> {
         loop {
             match self.incoming.decoder.next() {
-                Ok(Some(Frame::Bye(reason))) => return Err(peer_ended(&reason)),
+                Ok(Some(Frame::Bye(reason))) => return Err(Wordless::Left(peer_ended(&reason))),
                 Ok(Some(frame)) => return Ok(frame),
                 Ok(None) => {}
-                Err(malformed) => return Err(malformed.to_string()),
+                Err(malformed) => return Err(Wordless::Malformed(malformed.to_string())),
             }
             match self.incoming.read().await {
-                Ok(0) => return Err(CLOSED.to_owned()),
+                Ok(0) => return Err(Wordless::Left(CLOSED.to_owned())),
                 Ok(_) => {}
-                Err(error) => return Err(self.carrier.explain(&error)),
+                Err(error) => return Err(Wordless::Left(self.carrier.explain(&error))),
             }
         }
     }

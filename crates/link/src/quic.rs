@@ -171,10 +171,15 @@ fn refusal(reason: &ConnectionError) -> Refusal {
             Some(_) | None => Refusal::Protocol,
         },
         ConnectionError::TimedOut => Refusal::Timeout,
+        // Before the handshake is over, QUIC says no more than this of a close.
+        ConnectionError::ConnectionClosed(close)
+            if close.error_code == TransportErrorCode::APPLICATION_ERROR =>
+        {
+            Refusal::Left
+        }
+        ConnectionError::ApplicationClosed(_) | ConnectionError::Reset => Refusal::Left,
         ConnectionError::VersionMismatch
         | ConnectionError::ConnectionClosed(_)
-        | ConnectionError::ApplicationClosed(_)
-        | ConnectionError::Reset
         | ConnectionError::LocallyClosed
         | ConnectionError::CidsExhausted => Refusal::Protocol,
     }

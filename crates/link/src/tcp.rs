@@ -16,6 +16,14 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 /// How many connections the kernel keeps for us to look at.
 const BACKLOG: u32 = 128;
 
+/// What is left of a connection that the other end has closed.
+const LEFT: [io::ErrorKind; 4] = [
+    io::ErrorKind::UnexpectedEof,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::BrokenPipe,
+];
+
 /// Listens at an address.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address)?;
@@ -86,6 +94,7 @@ fn refusal(error: &io::Error) -> Refusal {
             Error::NoCertificatesPresented
             | Error::PeerIncompatible(PeerIncompatible::IncorrectCertificateTypeExtension),
         ) => Refusal::NoKey,
+        None if LEFT.contains(&error.kind()) => Refusal::Left,
         Some(_) | None => Refusal::Protocol,
     }
 }

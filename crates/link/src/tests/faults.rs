@@ -153,7 +153,7 @@ async fn last_word(peer: &mut Pipe) -> String {
     within(async {
         loop {
             if let Err(why) = peer.first_frame().await {
-                return why;
+                return why.to_string();
             }
         }
     })

@@ -2,7 +2,7 @@
 
 use super::world::*;
 use crate::pipe::Pipe;
-use crate::{Event, Refusal, Transport, quic, tcp, tls};
+use crate::{Event, PrivateKey, Refusal, Transport, quic, tcp, tls};
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
@@ -76,6 +76,44 @@ async fn a_peer_that_is_let_in_and_says_nothing_is_not_waited_for() {
         let why = refused(&mut node).await.1;
         assert_eq!(why, Refusal::Timeout);
         drop(silent);
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_by_himself_is_counted_and_not_told() {
+    let (own, known) = (key(), key());
+    let mut node = Node::start(&own, vec![awaits(&known)]);
+    for transport in BOTH {
+        let (client, _) = tls::client(&known, vec![own.fingerprint()]);
+        drop(connect(client, node.address(transport), transport).await.unwrap());
+    }
+    drop(TcpStream::connect(node.address(Transport::Tcp)).await.unwrap());
+    give_up_early(&known, &own, node.address(Transport::Udp)).await;
+    eventually(|| node.session.totals().refused(Refusal::Left) == 4).await;
+    // Whoever is told of next is the first.
+    TcpStream::connect(node.address(Transport::Tcp)).await.unwrap().write_all(b"GET /").await.unwrap();
+    assert_eq!(refused(&mut node).await.1, Refusal::Protocol);
+}
+
+/// Dials by QUIC over a way on which no answer comes, and stops waiting once the other end has heard of it.
+async fn give_up_early(own: &PrivateKey, other: &PrivateKey, address: SocketAddr) {
+    let way = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let entrance = way.local_addr().unwrap();
+    let (passed, mut first) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut datagram = vec![0; 2_048];
+        while let Ok((bytes, from)) = way.recv_from(&mut datagram).await {
+            if from != address {
+                way.send_to(&datagram[..bytes], address).await.unwrap();
+                let _ = passed.send(());
+            }
+        }
+    });
+    let (client, _) = tls::client(own, vec![other.fingerprint()]);
+    let client = quic::client(client, HOLD);
+    tokio::select! {
+        _ = first.recv() => {}
+        dialled = quic::dial(&client, None, entrance) => panic!("nobody answers: {dialled:?}"),
     }
 }
 
@@ -192,7 +230,7 @@ async fn end_of(client: rustls::ClientConfig, address: SocketAddr, transport: Tr
         let mut pipe = connect(client, address, transport).await?;
         pipe.outgoing.put(&Frame::Ping(Ping { number: 0, sent_us: 0 }));
         pipe.outgoing.flush().await.map_err(|error| pipe.carrier.explain(&error))?;
-        pipe.first_frame().await
+        pipe.first_frame().await.map_err(|why| why.to_string())
     };
     within(opening).await.expect_err("nobody is let in")
 }

@@ -77,7 +77,7 @@ impl LinkMetrics {
                 "link_barred",
                 "States that a link's filter did not let pass, by direction (sent or taken) and rule",
             ),
-            refused: add(r, "link_refused", "Strangers that were not let in at the links' door, by reason"),
+            refused: add(r, "link_refused", "Connections that were not let in at the links' door, by reason"),
         }
     }
 
