@@ -4,7 +4,7 @@ use crate::connection;
 use crate::dial::HANDSHAKE_MAX;
 use crate::event::Refusal;
 use crate::gate::Permit;
-use crate::pipe::{Pipe, Wordless};
+use crate::pipe::Pipe;
 use crate::shared::Shared;
 use crate::slot::Dialled;
 use crate::{quic, tcp};
@@ -90,10 +90,11 @@ async fn admit(
         let mut pipe = handshake.await?;
         match pipe.first_frame().await {
             Ok(first) => Ok((pipe, first)),
-            Err(Wordless::Left(_)) => Err(Refusal::Left),
-            Err(Wordless::Malformed(why)) => {
-                pipe.bid_farewell(&why).await;
-                Err(Refusal::Protocol)
+            Err(wordless) => {
+                if wordless.refusal != Refusal::Left {
+                    pipe.bid_farewell(&wordless.to_string()).await;
+                }
+                Err(wordless.refusal)
             }
         }
     };

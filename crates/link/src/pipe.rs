@@ -1,6 +1,7 @@
 //! One connection that has passed the handshake, whatever carries it: bytes both ways and an end.
 
 use crate::config::Transport;
+use crate::event::Refusal;
 use crate::key::Fingerprint;
 use crate::slot::Path;
 use std::net::SocketAddr;
@@ -26,13 +27,12 @@ pub(crate) struct Pipe {
 
 /// Why a peer has no first word.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Wordless {
-    /// It has ended the connection.
-    #[error("{0}")]
-    Left(String),
-    /// What it says is none.
-    #[error("{0}")]
-    Malformed(String),
+#[error("{why}")]
+pub(crate) struct Wordless {
+    /// For people.
+    why: String,
+    /// For whoever was dialled.
+    pub(crate) refusal: Refusal,
 }
 
 /// What carries a connection.
@@ -82,15 +82,22 @@ impl Pipe {
     pub(crate) async fn first_frame(&mut self) -> Result<Frame, Wordless> {
         loop {
             match self.incoming.decoder.next() {
-                Ok(Some(Frame::Bye(reason))) => return Err(Wordless::Left(peer_ended(&reason))),
+                Ok(Some(Frame::Bye(reason))) => {
+                    return Err(Wordless { why: peer_ended(&reason), refusal: Refusal::Left });
+                }
                 Ok(Some(frame)) => return Ok(frame),
                 Ok(None) => {}
-                Err(malformed) => return Err(Wordless::Malformed(malformed.to_string())),
+                Err(malformed) => {
+                    return Err(Wordless { why: malformed.to_string(), refusal: Refusal::Protocol });
+                }
             }
             match self.incoming.read().await {
-                Ok(0) => return Err(Wordless::Left(CLOSED.to_owned())),
+                Ok(0) => return Err(Wordless { why: CLOSED.to_owned(), refusal: Refusal::Left }),
                 Ok(_) => {}
-                Err(error) => return Err(Wordless::Left(self.carrier.explain(&error))),
+                Err(error) => {
+                    let (why, refusal) = (self.carrier.explain(&error), self.carrier.refusal(&error));
+                    return Err(Wordless { why, refusal });
+                }
             }
         }
     }
@@ -144,6 +151,16 @@ impl Carrier {
                 .close_reason()
                 .map_or_else(|| error.to_string(), |reason| crate::quic::explain(&reason)),
             Self::Tcp(_) => crate::tcp::explain(error),
+        }
+    }
+
+    /// The same for whoever is not let in.
+    fn refusal(&self, error: &io::Error) -> Refusal {
+        match self {
+            Self::Quic(connection) => {
+                connection.close_reason().map_or(Refusal::Protocol, |reason| crate::quic::refusal(&reason))
+            }
+            Self::Tcp(_) => crate::tcp::refusal(error),
         }
     }
 }

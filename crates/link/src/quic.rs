@@ -162,7 +162,8 @@ fn peer_key(connection: &Connection) -> Option<Fingerprint> {
     identity.first().map(|key| Fingerprint::of(key))
 }
 
-fn refusal(reason: &ConnectionError) -> Refusal {
+/// What a connection that ended makes of whoever dialled.
+pub(crate) fn refusal(reason: &ConnectionError) -> Refusal {
     match reason {
         ConnectionError::TransportError(error) => match alert(error.code) {
             Some(ACCESS_DENIED) => Refusal::UnknownKey,

@@ -85,7 +85,8 @@ fn peer_key(certificates: Option<&[CertificateDer<'_>]>) -> Option<Fingerprint> 
     certificates?.first().map(|key| Fingerprint::of(key))
 }
 
-fn refusal(error: &io::Error) -> Refusal {
+/// What a connection that ended makes of whoever dialled.
+pub(crate) fn refusal(error: &io::Error) -> Refusal {
     match tls_error(error) {
         Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => {
             Refusal::UnknownKey

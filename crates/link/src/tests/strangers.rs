@@ -1,14 +1,17 @@
 //! Those who are not let in.
 
 use super::world::*;
-use crate::pipe::Pipe;
+use crate::pipe::{Carrier, Pipe};
 use crate::{Event, PrivateKey, Refusal, Transport, quic, tcp, tls};
 use rustls::SignatureScheme;
 use rustls::client::ResolvesClientCert;
 use rustls::sign::CertifiedKey;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UdpSocket};
 use wire::link::{Frame, Ping};
 
@@ -93,6 +96,27 @@ async fn who_leaves_by_himself_is_counted_and_not_told() {
     // Whoever is told of next is the first.
     TcpStream::connect(node.address(Transport::Tcp)).await.unwrap().write_all(b"GET /").await.unwrap();
     assert_eq!(refused(&mut node).await.1, Refusal::Protocol);
+}
+
+#[tokio::test]
+async fn only_who_ends_the_connection_has_left() {
+    let refusal = async |error: Option<io::Error>| {
+        let carrier = Carrier::Tcp("192.0.2.1:4521".parse().unwrap());
+        let mut pipe = Pipe::new(Ends(error), tokio::io::sink(), carrier, key().fingerprint());
+        pipe.first_frame().await.unwrap_err().refusal
+    };
+    assert_eq!(refusal(None).await, Refusal::Left);
+    assert_eq!(refusal(Some(io::ErrorKind::ConnectionReset.into())).await, Refusal::Left);
+    assert_eq!(refusal(Some(io::Error::other(rustls::Error::DecryptError))).await, Refusal::Protocol);
+}
+
+/// Ends at once, in this way.
+struct Ends(Option<io::Error>);
+
+impl AsyncRead for Ends {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.take().map_or(Ok(()), Err))
+    }
 }
 
 /// Dials by QUIC over a way on which no answer comes, and stops waiting once the other end has heard of it.
